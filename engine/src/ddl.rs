@@ -1,0 +1,184 @@
+//! The SQL of a table: the only place that writes `CREATE TABLE`. What it writes is committed as
+//! `modules/<module>/schema.sql`, and is the very text that `iasql_install` executes.
+//!
+//! Names are unqualified: install sets the search path to the extension's schema. Guards live in
+//! schema `iasql`, out of the users' way.
+
+use crate::table::{Access, By, Column, Reference, Table};
+use std::fmt::Write;
+
+/// The schema of a module: its enum types, tables, indexes, comments and guards. `all` are the tables
+/// of every module, since references cross them.
+pub fn module(tables: &[&Table], all: &[&Table]) -> String {
+    let mut sql = String::from("-- Generated from the structs beside this file by `make schema`.\n");
+    for table in tables {
+        enums(&mut sql, table);
+        create(&mut sql, table, all);
+        comments(&mut sql, table);
+        guard(&mut sql, table);
+    }
+    sql
+}
+
+/// Every `write!` below goes to a String, which cannot fail.
+macro_rules! put {
+    ($sql:expr, $($text:tt)*) => { let _ = writeln!($sql, $($text)*); };
+}
+
+fn enums(sql: &mut String, table: &Table) {
+    for column in table.columns.iter().filter(|c| !c.labels.is_empty()) {
+        let labels: Vec<String> = column.labels.iter().map(|label| quote(label)).collect();
+        put!(sql, "\nCREATE TYPE {} AS ENUM ({});", column.sql, labels.join(", "));
+    }
+}
+
+fn create(sql: &mut String, table: &Table, all: &[&Table]) {
+    let mut lines = Vec::new();
+    if table.primary_key.is_none() {
+        lines.push("id serial PRIMARY KEY".to_owned());
+    }
+    for column in table.columns {
+        lines.push(definition(table, column));
+    }
+    if table.regional() {
+        lines.push(
+            "region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region)"
+                .to_owned(),
+        );
+    }
+    lines.extend(uniques(table, all));
+    for column in table.columns {
+        if let Some(reference) = &column.references
+            && reference.by == By::Name
+        {
+            lines.push(named_reference(table, column, reference, all));
+        }
+    }
+    put!(sql, "\nCREATE TABLE {} (\n  {}\n);", table.name, lines.join(",\n  "));
+    for column in table.columns.iter().filter(|c| c.references.is_some()) {
+        // PostgreSQL indexes only the side pointed at; without this every delete there scans here.
+        put!(sql, "CREATE INDEX ON {} ({});", table.name, column.name);
+    }
+}
+
+fn definition(table: &Table, column: &Column) -> String {
+    let mut line = format!("{} {}", column.name, column.sql);
+    if table.primary_key == Some(column.name) {
+        line += " PRIMARY KEY";
+    } else if column.required && column.settable() {
+        line += " NOT NULL";
+    }
+    if let Some(default) = column.default {
+        let _ = write!(line, " DEFAULT {default}");
+    }
+    if let Some(reference) = &column.references
+        && reference.by == By::Id
+    {
+        let _ = write!(line, " REFERENCES {} (id){}", reference.table, cascade(reference));
+    }
+    line
+}
+
+/// The natural key, and the cloud's id: each is unique in its region. NULLs are equal in a key, as
+/// they are for AWS.
+fn uniques(table: &Table, all: &[&Table]) -> Vec<String> {
+    let with_region = |names: Vec<&str>| {
+        let region = table.regional().then_some("region");
+        names.into_iter().chain(region).collect::<Vec<_>>().join(", ")
+    };
+    let keys: Vec<&str> = table.keys().map(|at| table.columns[at].name).collect();
+    let id = table.columns[table.id()].name;
+    let mut lines = Vec::new();
+    let primary = keys.len() == 1 && table.primary_key == Some(keys[0]);
+    if !keys.is_empty() && !primary {
+        // A unique constraint that a foreign key points at has to be a plain one.
+        let nullable = table.keys().any(|at| !table.columns[at].required);
+        let target = all.iter().any(|other| {
+            other.columns.iter().any(|c| {
+                matches!(&c.references, Some(r) if r.table == table.name && r.by == By::Name)
+            })
+        });
+        let nulls = if nullable && !target { " NULLS NOT DISTINCT" } else { "" };
+        lines.push(format!("UNIQUE{nulls} ({})", with_region(keys.clone())));
+    }
+    if keys != [id] && table.primary_key != Some(id) {
+        lines.push(format!("UNIQUE ({})", with_region(vec![id])));
+    }
+    lines
+}
+
+fn named_reference(table: &Table, column: &Column, to: &Reference, all: &[&Table]) -> String {
+    let target_regional = all.iter().any(|other| other.name == to.table && other.regional());
+    let region = if table.regional() && target_regional { ", region" } else { "" };
+    format!(
+        "FOREIGN KEY ({}{region}) REFERENCES {} ({}{region}) ON UPDATE CASCADE{}",
+        column.name,
+        to.table,
+        to.column,
+        cascade(to)
+    )
+}
+
+fn cascade(reference: &Reference) -> &'static str {
+    if reference.cascade { " ON DELETE CASCADE" } else { "" }
+}
+
+fn comments(sql: &mut String, table: &Table) {
+    put!(sql, "COMMENT ON TABLE {} IS {};", table.name, quote(table.doc));
+    if table.primary_key.is_none() {
+        put!(sql, "COMMENT ON COLUMN {}.id IS 'The row, for references within the database.';", table.name);
+    }
+    for column in table.columns {
+        put!(sql, "COMMENT ON COLUMN {}.{} IS {};", table.name, column.name, quote(column.doc));
+    }
+    if table.regional() {
+        put!(sql, "COMMENT ON COLUMN {}.region IS 'The region it lives in.';", table.name);
+    }
+}
+
+/// The trigger that holds users to the rules: what AWS owns is not written, NULL means the default,
+/// JSON in a string is unwrapped, and a bad value is refused with words. The engine's own writes
+/// pass it by.
+fn guard(sql: &mut String, table: &Table) {
+    let name = table.name;
+    let mut body = String::new();
+    if table.regional() {
+        put!(body, "  NEW.region := iasql.known_region(NEW.region);");
+    }
+    for column in table.columns.iter().filter(|c| c.settable()) {
+        let column_name = column.name;
+        if let Some(default) = column.default {
+            put!(body, "  IF NEW.{column_name} IS NULL THEN NEW.{column_name} := {default}; END IF;");
+        }
+        if column.sql == "jsonb" {
+            put!(body, "  IF jsonb_typeof(NEW.{column_name}) = 'string' THEN");
+            put!(body, "    NEW.{column_name} := (NEW.{column_name} #>> '{{}}')::jsonb;");
+            put!(body, "  END IF;");
+        }
+    }
+    for column in table.columns.iter().filter(|c| c.access == Access::ReadOnly) {
+        let (column, wrong) = (column.name, format!("PERFORM iasql.cloud_owned('{name}', '{}')", column.name));
+        put!(body, "  IF TG_OP = 'UPDATE' AND NEW.{column} IS NULL THEN NEW.{column} := OLD.{column};");
+        put!(body, "  ELSIF NEW.{column} IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.{column} IS DISTINCT FROM OLD.{column}) THEN");
+        put!(body, "    {wrong};");
+        put!(body, "  END IF;");
+    }
+    if table.import_only {
+        put!(body, "  PERFORM iasql.imported_only('{name}');");
+    }
+    for check in table.checks {
+        put!(body, "  IF NOT ({}) THEN", check.sql);
+        put!(body, "    RAISE check_violation USING MESSAGE = {}, HINT = {}, TABLE = '{name}';", quote(check.message), quote(check.hint));
+        put!(body, "  END IF;");
+    }
+    put!(sql, "CREATE FUNCTION iasql.{name}_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$\nBEGIN");
+    sql.push_str(&body);
+    put!(sql, "  RETURN NEW;\nEND $guard$;");
+    put!(sql, "COMMENT ON FUNCTION iasql.{name}_guard() IS 'Holds users'' edits of {name} to the rules.';");
+    put!(sql, "CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON {name}");
+    put!(sql, "  FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.{name}_guard();");
+}
+
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

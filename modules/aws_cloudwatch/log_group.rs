@@ -1,0 +1,163 @@
+//! Groups of log streams.
+//! <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_LogGroup.html>
+//!
+//! The listing leaves tags out, and asking each group for its own goes at 5 a second and no faster:
+//! 40 seconds for 200 groups. The Resource Groups Tagging API answers with a hundred at a time, so
+//! that is where tags come from. Its index follows a change after a moment, which is why a single
+//! group ([`Which::Like`]) is asked itself. An identity that may not use it waits the longer way.
+
+use crate::cloud::tagging;
+use crate::prelude::*;
+use aws_sdk_cloudwatchlogs::{Client, types};
+use aws_sdk_resourcegroupstagging::Client as Tagging;
+use futures_util::try_join;
+
+/// A group of log streams that share how long they are kept and who may read them.
+#[derive(Debug, Clone, Resource)]
+#[resource(
+    read_back,
+    reads("logs:DescribeLogGroups", "logs:ListTagsForResource", "tag:GetResources"),
+    writes(
+        "logs:AssociateKmsKey",
+        "logs:CreateLogGroup",
+        "logs:DeleteLogGroup",
+        "logs:DeleteRetentionPolicy",
+        "logs:DisassociateKmsKey",
+        "logs:PutRetentionPolicy",
+        "logs:TagResource",
+        "logs:UntagResource"
+    )
+)]
+pub struct LogGroup {
+    /// Its name, unique within its region.
+    #[column(key)]
+    #[check(
+        sql = "NEW.log_group_name ~ '^[A-Za-z0-9_/.#-]{1,512}$'",
+        message = "log_group_name is no name for a log group: 1 to 512 letters, digits, and _ - / . #",
+        hint = "Write it like web or /team/web."
+    )]
+    #[check(
+        sql = "NEW.log_group_arn IS NOT NULL OR NEW.log_group_name NOT ILIKE 'aws/%'",
+        message = "log_group_name begins with aws/, which AWS keeps to itself",
+        hint = "Write /aws/... for the groups that AWS services write to."
+    )]
+    pub log_group_name: String,
+    /// ARN, given by AWS.
+    #[column(id, read_only)]
+    pub log_group_arn: Option<String>,
+    /// When it was made.
+    #[column(created, read_only)]
+    pub creation_time: Option<Timestamp>,
+    /// How many days log events are kept; for ever, if NULL.
+    #[check(
+        sql = "NEW.retention_in_days IN (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)",
+        message = "retention_in_days is not one of the periods that AWS offers",
+        hint = "Write 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653, or NULL to keep log events for ever."
+    )]
+    pub retention_in_days: Option<i32>,
+    /// The ARN of the KMS key that encrypts new log events; AWS takes its own if NULL.
+    #[check(
+        sql = "NEW.kms_key_id ~ '^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$'",
+        message = "kms_key_id is not the ARN of a KMS key",
+        hint = "Write it like arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab."
+    )]
+    pub kms_key_id: Option<String>,
+    /// What it can do and what it costs. A change replaces the group.
+    #[column(fixed, labels("STANDARD", "INFREQUENT_ACCESS", "DELIVERY"), default = "'STANDARD'")]
+    pub log_group_class: String,
+    /// Tags.
+    pub tags: Tags,
+}
+
+impl Cloud for LogGroup {
+    type Client = (Client, Tagging);
+
+    async fn list((logs, tagging): &Self::Client, which: Which<'_, Self>, found: &Found<'_, Self>) -> Result<()> {
+        let request = logs.describe_log_groups();
+        if let Some(like) = which.like() {
+            // Groups come in the order of their names, so that the very name is the first with it.
+            let page = request.log_group_name_prefix(&like.log_group_name).limit(1).send().await?;
+            let rows = each(page.log_groups.unwrap_or_default(), async |group| asked(logs, group).await);
+            return Ok(found.add(rows.await?));
+        }
+        let groups = async {
+            let (mut groups, mut pages) = (Vec::new(), request.limit(50).into_paginator().send());
+            while let Some(page) = pages.try_next().await? {
+                groups.extend(page.log_groups.unwrap_or_default());
+            }
+            Ok(groups)
+        };
+        let (groups, tags) = try_join!(groups, tagging::of(tagging, "logs"))?;
+        let row = async |group: types::LogGroup| match &tags {
+            Some(tags) => {
+                let tags = group.log_group_arn.as_ref().and_then(|arn| tags.get(arn));
+                LogGroup::seen(group, tags.cloned().unwrap_or_default())
+            }
+            None => asked(logs, group).await,
+        };
+        Ok(found.add(each(groups, row).await?))
+    }
+
+    async fn create(&self, (logs, _): &Self::Client, _mark: &str) -> Result<Self> {
+        logs.create_log_group()
+            .log_group_name(&self.log_group_name)
+            .set_kms_key_id(self.kms_key_id.clone())
+            .log_group_class(self.log_group_class.as_str().into())
+            .set_tags(self.tags.to_map())
+            .send()
+            .await?;
+        Ok(Self { retention_in_days: None, ..self.clone() })
+    }
+
+    async fn update(&self, was: &Self, (logs, _): &Self::Client) -> Result<()> {
+        let name = &self.log_group_name;
+        match self.retention_in_days {
+            days if days == was.retention_in_days => (),
+            Some(days) => {
+                logs.put_retention_policy().log_group_name(name).retention_in_days(days).send().await.done()?;
+            }
+            None => logs.delete_retention_policy().log_group_name(name).send().await.done()?,
+        }
+        match &self.kms_key_id {
+            key if *key == was.kms_key_id => (),
+            Some(key) => logs.associate_kms_key().log_group_name(name).kms_key_id(key).send().await.done()?,
+            None => logs.disassociate_kms_key().log_group_name(name).send().await.done()?,
+        }
+        let (set, remove) = self.tags.diff(&was.tags);
+        let arn = || was.log_group_arn.as_deref().must("the log group's ARN");
+        if !remove.is_empty() {
+            logs.untag_resource().resource_arn(arn()?).set_tag_keys(Some(remove)).send().await?;
+        }
+        if let Some(set) = set.to_map() {
+            logs.tag_resource().resource_arn(arn()?).set_tags(Some(set)).send().await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, (logs, _): &Self::Client) -> Result<()> {
+        logs.delete_log_group().log_group_name(&self.log_group_name).send().await.done()
+    }
+}
+
+impl LogGroup {
+    fn seen(it: types::LogGroup, tags: Tags) -> Result<Self> {
+        // Under a policy of the account, the group's own retention is not told.
+        let own_retention = it.retention_policy_name.is_none();
+        Ok(Self {
+            log_group_name: it.log_group_name.must("a log group's name")?,
+            log_group_arn: it.log_group_arn,
+            creation_time: it.creation_time.map(Timestamp::from_millis),
+            retention_in_days: it.retention_in_days.filter(|_| own_retention),
+            kms_key_id: it.kms_key_id,
+            log_group_class: it.log_group_class.map_or("STANDARD".to_owned(), |it| it.to_string()),
+            tags,
+        })
+    }
+}
+
+/// A group along with the tags that it says it has.
+async fn asked(logs: &Client, group: types::LogGroup) -> Result<LogGroup> {
+    let arn = group.log_group_arn.as_deref().must("a log group's ARN")?;
+    let tags = logs.list_tags_for_resource().resource_arn(arn).send().await?.tags;
+    LogGroup::seen(group, tags.into_iter().flatten().collect())
+}

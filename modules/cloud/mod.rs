@@ -1,0 +1,211 @@
+//! What every resource has in common, on the AWS side.
+//!
+//! A resource file declares a struct and implements [`Cloud`]; [`Erased`] is what the rest of the
+//! program sees of it. Listing is in [`read`], carrying out steps in [`run`], clients and identity
+//! in [`aws`], pacing in [`pace`], errors in [`failure`], column types in [`cell`].
+
+pub mod aws;
+pub mod cell;
+pub mod failure;
+pub mod pace;
+pub mod read;
+pub mod run;
+#[cfg(feature = "aws_cloudwatch")]
+pub mod tagging;
+pub mod wait;
+
+use aws::{Aws, Service};
+use cell::Cells;
+use failure::Result;
+use futures_util::future::LocalBoxFuture;
+use iasql_engine::table::Table;
+use iasql_engine::wire::Seen;
+use iasql_engine::{Row, compare};
+use std::marker::PhantomData;
+
+/// A kind of resource: `#[derive(Resource)]` writes [`Cells`] (the table and the row mapping), the
+/// file of the resource writes this.
+#[expect(async_fn_in_trait, reason = "the worker has one thread: no future needs to be Send")]
+pub trait Cloud: Cells + Clone + 'static {
+    /// The SDK client it talks to.
+    type Client: Service;
+
+    /// Lists what the cloud holds, page by page, into `found`.
+    ///
+    /// `which` narrows it down where the API can; listing more than asked for is always right.
+    async fn list(aws: &Self::Client, which: Which<'_, Self>, found: &Found<'_, Self>) -> Result<()>;
+
+    /// Makes it, in one call, and answers with what is there now: where the call can't set all that
+    /// is wanted, with the values it left, and [`Cloud::update`] follows. `mark` goes on it as a tag in
+    /// the same call where the API has no idempotency token and no unique name, so that it is found
+    /// again if the answer is lost.
+    async fn create(&self, aws: &Self::Client, mark: &str) -> Result<Self>;
+
+    /// Brings it from `was` to `self`, with calls for what differs only.
+    async fn update(&self, was: &Self, aws: &Self::Client) -> Result<()>;
+
+    /// Removes it. That it is gone already is no error: [`failure::Error::not_found`] is success.
+    async fn delete(&self, aws: &Self::Client) -> Result<()>;
+
+    /// Why AWS does not let it be deleted, if so.
+    fn kept(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// What a listing is for.
+#[derive(Debug)]
+pub enum Which<'a, R> {
+    /// All there is.
+    All,
+    /// Just what this could be: the same key, the same parent. Cells AWS fills are not set.
+    Like(&'a R),
+}
+
+impl<'a, R> Which<'a, R> {
+    /// What is looked for, unless it is all there is.
+    pub fn like(&self) -> Option<&'a R> {
+        match self {
+            Self::All => None,
+            Self::Like(like) => Some(like),
+        }
+    }
+}
+
+/// Where a listing puts what it finds.
+pub struct Found<'a, R> {
+    rows: &'a dyn Fn(Vec<Seen>),
+    cannot: &'a dyn Fn(String, String),
+    of: PhantomData<fn(R)>,
+}
+
+impl<'a, R: Cloud> Found<'a, R> {
+    /// A page's worth.
+    pub fn add(&self, page: impl IntoIterator<Item = R>) {
+        self.add_marked(page.into_iter().map(|row| (row, None)));
+    }
+
+    /// A page's worth, of things that may carry the mark they were made with.
+    pub fn add_marked(&self, page: impl IntoIterator<Item = (R, Option<String>)>) {
+        let seen = page.into_iter().map(|(resource, mark)| Seen {
+            kept: resource.kept().map(str::to_owned),
+            row: resource.into_row(),
+            mark,
+        });
+        let known = seen.filter(|seen| match strange(R::TABLE, &seen.row) {
+            Some(why) => {
+                self.cannot(R::TABLE.cloud_id(&seen.row).unwrap_or_default(), why);
+                false
+            }
+            None => true,
+        });
+        (self.rows)(known.collect());
+    }
+
+    /// Something that the table cannot hold: it will be neither imported nor changed.
+    pub fn cannot(&self, id: impl Into<String>, reason: impl Into<String>) {
+        (self.cannot)(id.into(), reason.into());
+    }
+}
+
+/// What AWS says in an enum column that the enum has no label for: AWS has learnt something new.
+fn strange(table: &Table, row: &Row) -> Option<String> {
+    table.columns.iter().zip(row).find_map(|(column, cell)| {
+        let label = cell.as_str().filter(|label| !column.labels.is_empty() && !column.labels.contains(label))?;
+        Some(format!("its {} is \"{label}\", which this version does not know", column.name))
+    })
+}
+
+/// Where an erased listing puts what it finds.
+pub struct Sink<'a> {
+    /// Rows, a page at a time.
+    pub rows: &'a dyn Fn(Vec<Seen>),
+    /// What the table cannot hold: id and reason.
+    pub cannot: &'a dyn Fn(String, String),
+}
+
+/// A resource without its type: rows in, rows out.
+pub trait Erased: Sync {
+    /// The table.
+    fn table(&self) -> &'static Table;
+    /// The IAM actions that listing takes.
+    fn reads(&self) -> &'static [&'static str];
+    /// The IAM actions that creating, changing and deleting take besides.
+    fn writes(&self) -> &'static [&'static str];
+    /// Lists all there is in a region.
+    fn list<'a>(&'a self, aws: &'a Aws, region: &'a str, sink: Sink<'a>) -> LocalBoxFuture<'a, Result<()>>;
+    /// The one resource that has this row's mark, or else its key.
+    fn find<'a>(&'a self, aws: &'a Aws, region: &'a str, row: &'a Row, mark: &'a str) -> LocalBoxFuture<'a, Result<Option<Row>>>;
+    /// See [`Cloud::create`].
+    fn create<'a>(&'a self, aws: &'a Aws, region: &'a str, row: &'a Row, mark: &'a str) -> LocalBoxFuture<'a, Result<Row>>;
+    /// See [`Cloud::update`].
+    fn update<'a>(&'a self, aws: &'a Aws, region: &'a str, was: &'a Row, row: &'a Row) -> LocalBoxFuture<'a, Result<()>>;
+    /// See [`Cloud::delete`].
+    fn delete<'a>(&'a self, aws: &'a Aws, region: &'a str, was: &'a Row) -> LocalBoxFuture<'a, Result<()>>;
+}
+
+/// Wraps a resource type as an [`Erased`] value for the list of its module.
+pub struct Of<R>(PhantomData<fn() -> R>);
+
+impl<R> Of<R> {
+    /// For use in a `const`.
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<R: Cloud> Erased for Of<R> {
+    fn table(&self) -> &'static Table {
+        R::TABLE
+    }
+
+    fn reads(&self) -> &'static [&'static str] {
+        R::READS
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        R::WRITES
+    }
+
+    fn list<'a>(&'a self, aws: &'a Aws, region: &'a str, sink: Sink<'a>) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let found = Found { rows: sink.rows, cannot: sink.cannot, of: PhantomData };
+            R::list(&aws.reader(region), Which::All, &found).await
+        })
+    }
+
+    fn find<'a>(&'a self, aws: &'a Aws, region: &'a str, row: &'a Row, mark: &'a str) -> LocalBoxFuture<'a, Result<Option<Row>>> {
+        Box::pin(async move {
+            let like = R::from_row(row)?;
+            let candidates = std::cell::RefCell::new(Vec::new());
+            let keep = |page: Vec<Seen>| candidates.borrow_mut().extend(page);
+            let found = Found { rows: &keep, cannot: &|_, _| (), of: PhantomData };
+            R::list(&aws.reader(region), Which::Like(&like), &found).await?;
+            let candidates = candidates.into_inner();
+            let marked = candidates.iter().find(|seen| seen.mark.as_deref() == Some(mark));
+            let named = || candidates.iter().find(|seen| compare::same_key(R::TABLE, row, &seen.row));
+            Ok(marked.or_else(named).map(|seen| seen.row.clone()))
+        })
+    }
+
+    fn create<'a>(&'a self, aws: &'a Aws, region: &'a str, row: &'a Row, mark: &'a str) -> LocalBoxFuture<'a, Result<Row>> {
+        Box::pin(async move {
+            Ok(R::from_row(row)?.create(&aws.writer(region), mark).await?.into_row())
+        })
+    }
+
+    fn update<'a>(&'a self, aws: &'a Aws, region: &'a str, was: &'a Row, row: &'a Row) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            R::from_row(row)?.update(&R::from_row(was)?, &aws.writer(region)).await
+        })
+    }
+
+    fn delete<'a>(&'a self, aws: &'a Aws, region: &'a str, was: &'a Row) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            match R::from_row(was)?.delete(&aws.writer(region)).await {
+                Err(error) if error.not_found() => Ok(()),
+                outcome => outcome,
+            }
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! Listing: all tables in all regions at once, page by page.
+//!
+//! A scope that could not be read to its end says so, and its rows so far are not to be used; the
+//! others go on. How many calls are out at once is [`super::pace`]'s business, and so is waiting
+//! when nobody takes the rows: [`Pace::pause`](super::pace::Pace::pause) holds the next page back.
+
+use super::aws::Aws;
+use super::failure::{Error, Result};
+use super::{Erased, Sink};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use iasql_engine::Row;
+use iasql_engine::table::Table;
+use iasql_engine::wire::{Report, Scope, Seen};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+/// Where to find what is known of a table.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<&'static dyn Erased>;
+
+/// So many pages in a row without anything new are no coincidence: the service hands out the same
+/// ones again. (Items that move while a list is read make one such page at most.)
+const STALE_PAGES: u32 = 3;
+/// Empty pages are legal, and a token that leads from one to the next for ever is not.
+const EMPTY_PAGES: u32 = 1000;
+
+/// Lists the scopes, and reports rows as they come. The caller sends [`Report::ReadAll`].
+pub async fn read(aws: &Aws, scopes: &[Scope], resource: Lookup<'_>, report: &dyn Fn(Report)) {
+    let mut all: FuturesUnordered<_> = scopes
+        .iter()
+        .map(|scope| async move { (scope, list(aws, scope, resource, report).await) })
+        .collect();
+    while let Some((scope, outcome)) = all.next().await {
+        let failure = outcome.err().map(|error| error.failure());
+        report(Report::Read { scope: scope.clone(), failure });
+    }
+}
+
+/// Lists one scope. Credentials that expire in the middle are loaded anew, once.
+async fn list(
+    aws: &Aws,
+    scope: &Scope,
+    resource: Lookup<'_>,
+    report: &dyn Fn(Report),
+) -> Result<()> {
+    let resource = resource(&scope.table)
+        .ok_or_else(|| Error::Internal(format!("no table \"{}\" in this build", scope.table)))?;
+    let pages = Pages::new(resource.table());
+    let rows = |page: Vec<Seen>| {
+        let rows = pages.fresh(page);
+        if !rows.is_empty() {
+            report(Report::Rows { scope: scope.clone(), rows });
+        }
+    };
+    let cannot = |id: String, reason: String| {
+        if pages.fresh_id(&id) {
+            report(Report::Unrepresented { scope: scope.clone(), id, reason });
+        }
+    };
+    loop {
+        let used = aws.loaded();
+        let sink = Sink { rows: &rows, cannot: &cannot };
+        match pages.guard(resource.list(aws, &scope.region, sink)).await {
+            // What has been seen is not reported again.
+            Err(error) if error.expired() && aws.renew(used).await? => pages.again(),
+            outcome => return outcome,
+        }
+    }
+}
+
+/// What the pages of one listing have brought so far.
+struct Pages {
+    table: &'static Table,
+    seen: RefCell<HashSet<String>>,
+    /// What an earlier attempt has reported before it broke off.
+    before: RefCell<HashSet<String>>,
+    stale: Cell<u32>,
+    empty: Cell<u32>,
+}
+
+impl Pages {
+    fn new(table: &'static Table) -> Self {
+        let (seen, before) = (RefCell::default(), RefCell::default());
+        Self { table, seen, before, stale: Cell::new(0), empty: Cell::new(0) }
+    }
+
+    /// The listing begins once more.
+    fn again(&self) {
+        self.before.borrow_mut().extend(self.seen.take());
+        self.stale.set(0);
+        self.empty.set(0);
+    }
+
+    /// The rows of a page that no earlier page had.
+    fn fresh(&self, mut page: Vec<Seen>) -> Vec<Seen> {
+        let (mut seen, before) = (self.seen.borrow_mut(), self.before.borrow());
+        let (size, mut news) = (page.len(), 0);
+        page.retain(|found| {
+            let identity = identity(self.table, &found.row);
+            let reported = before.contains(&identity);
+            let new = seen.insert(identity);
+            news += u32::from(new);
+            new && !reported
+        });
+        self.stale.set(if size > 0 && news == 0 { self.stale.get() + 1 } else { 0 });
+        self.empty.set(if size == 0 { self.empty.get() + 1 } else { 0 });
+        page
+    }
+
+    /// Whether something that is no row is reported for the first time.
+    fn fresh_id(&self, id: &str) -> bool {
+        let id = format!("\0{id}");
+        !self.before.borrow().contains(&id) && self.seen.borrow_mut().insert(id)
+    }
+
+    /// Runs a listing until it ends or goes in circles.
+    async fn guard(&self, listing: impl Future<Output = Result<()>>) -> Result<()> {
+        let mut listing = pin!(listing);
+        poll_fn(|context| {
+            let polled = listing.as_mut().poll(context);
+            match (self.stale.get(), self.empty.get()) {
+                (STALE_PAGES.., _) => Poll::Ready(Err(Error::Endless("the same page again".into()))),
+                (_, EMPTY_PAGES..) => Poll::Ready(Err(Error::Endless("empty pages only".into()))),
+                _ => polled,
+            }
+        })
+        .await
+    }
+}
+
+/// What tells a row from all others of its scope: the cloud's id along with the key, since not every
+/// id is unique by itself.
+fn identity(table: &Table, row: &Row) -> String {
+    let mut identity = String::new();
+    for at in std::iter::once(table.id()).chain(table.keys()) {
+        if let Some(cell) = row.get(at) {
+            identity.push_str(&cell.to_string());
+            identity.push('\n');
+        }
+    }
+    identity
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::run::fake::{Fault, World, row};
+    use iasql_engine::wire::Settings;
+
+    async fn read_all(world: &World, tables: &[&str]) -> Vec<Report> {
+        let scope = |table: &&str| Scope { table: (*table).to_owned(), region: "us-east-1".to_owned() };
+        let scopes: Vec<Scope> = tables.iter().map(scope).collect();
+        let reports = RefCell::new(Vec::new());
+        let keep = |report| reports.borrow_mut().push(report);
+        let region = Some("us-east-1".to_owned());
+        let aws = Aws::offline(&Settings { region, ..Settings::default() });
+        read(&aws, &scopes, &|table| world.find(table), &keep).await;
+        reports.into_inner()
+    }
+
+    fn names(reports: &[Report]) -> Vec<String> {
+        let rows = reports.iter().filter_map(|report| match report {
+            Report::Rows { rows, .. } => Some(rows),
+            _ => None,
+        });
+        rows.flatten().filter_map(|seen| Some(seen.row[1].as_str()?.to_owned())).collect()
+    }
+
+    fn failures(reports: &[Report]) -> Vec<(&str, Option<&str>)> {
+        let mut read: Vec<_> = reports
+            .iter()
+            .filter_map(|report| match report {
+                Report::Read { scope, failure } => {
+                    Some((scope.table.as_str(), failure.as_ref().map(|failure| failure.message.as_str())))
+                }
+                _ => None,
+            })
+            .collect();
+        read.sort_unstable();
+        read
+    }
+
+    #[tokio::test]
+    async fn scopes_are_read_side_by_side_and_fail_alone() {
+        let world = World::new();
+        world.table("vpc").hold(&[row("a", 1), row("b", 1)]);
+        world.table("subnet").fail("list", &[Fault::Refuse("AccessDenied")]);
+        let reports = read_all(&world, &["vpc", "subnet", "nonsense"]).await;
+        assert_eq!(names(&reports), ["a", "b"]);
+        let told = [
+            ("nonsense", Some("no table \"nonsense\" in this build")),
+            ("subnet", Some("AWS refused: AccessDenied")),
+            ("vpc", None),
+        ];
+        assert_eq!(failures(&reports), told);
+    }
+
+    #[tokio::test]
+    async fn what_two_pages_show_is_reported_once() {
+        let world = World::new();
+        let pages = vec![vec![row("a", 1), row("b", 1)], vec![row("b", 1), row("c", 1)], vec![row("c", 1)]];
+        *world.table("vpc").pages.lock().unwrap() = Some(pages);
+        let reports = read_all(&world, &["vpc"]).await;
+        assert_eq!(names(&reports), ["a", "b", "c"]);
+        assert_eq!(failures(&reports), [("vpc", None)]);
+    }
+
+    #[tokio::test]
+    async fn a_listing_that_goes_in_circles_is_no_listing() {
+        for (page, why) in [(vec![row("a", 1)], "the same page again"), (vec![], "empty pages only")] {
+            let world = World::new();
+            *world.table("vpc").pages.lock().unwrap() = Some(vec![page; 1_000_000]);
+            let reports = read_all(&world, &["vpc"]).await;
+            let why = format!("the listing goes in circles: {why}");
+            assert_eq!(failures(&reports), [("vpc", Some(why.as_str()))]);
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_that_expire_in_the_middle_are_loaded_anew_once() {
+        let world = World::new();
+        world.table("vpc").hold(&[row("a", 1), row("b", 1)]);
+        world.table("vpc").fail("list", &[Fault::Refuse("ExpiredToken")]);
+        let reports = read_all(&world, &["vpc"]).await;
+        assert_eq!((names(&reports).len(), failures(&reports)), (2, vec![("vpc", None)]));
+
+        world.table("vpc").fail("list", &[Fault::Refuse("ExpiredToken"), Fault::Refuse("ExpiredToken")]);
+        let reports = read_all(&world, &["vpc"]).await;
+        assert_eq!(failures(&reports), [("vpc", Some("AWS refused: ExpiredToken"))]);
+    }
+}

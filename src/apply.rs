@@ -1,0 +1,215 @@
+//! Apply and its plan: the cloud is made to match the rows.
+
+use crate::catalog;
+use crate::error::{Error, Result, notice, sqlstate};
+use crate::look::{self, Ask, Look};
+use crate::settings::{self, OnError, Refresh};
+use crate::store;
+use crate::turn;
+use iasql_engine::plan::{self, Plan, Settled, Verb};
+use iasql_engine::table::Table;
+use iasql_engine::wire::{Failure, Order, Report, Scope, Step};
+use iasql_engine::world::World;
+use iasql_engine::{Row, Value, writes};
+use pgrx::PgLogLevel;
+use std::collections::{BTreeSet, HashMap};
+
+/// One line of what apply and sync return: action, table, row id, description.
+pub type Line = (String, String, Option<i32>, String);
+
+/// What apply would do.
+pub fn preview() -> Result<Vec<Line>> {
+    let Some((look, plan)) = planned("plan_apply", false)? else { return Ok(Vec::new()) };
+    Ok(lines(&look.world, &plan, &HashMap::new()))
+}
+
+/// The plan and the world it is made for; nothing when no module is installed.
+pub fn planned(call: &str, changes: bool) -> Result<Option<(Look, Plan)>> {
+    turn::on_primary()?;
+    let tables = catalog::tables(&catalog::installed()?);
+    if tables.is_empty() {
+        return Ok(None);
+    }
+    catalog::check(&tables)?;
+    let scopes = match settings::refresh() {
+        Refresh::Full => look::scopes(&tables, &catalog::regions()?),
+        Refresh::Changed => edited_scopes(&tables)?,
+    };
+    let look = look::look(&Ask { call, tables: &tables, scopes, changes })?;
+    look::warn(&look.unread);
+    let plan = plan::plan(&look.world);
+    objections(&look.world, &plan)?;
+    Ok(Some((look, plan)))
+}
+
+/// Makes the cloud match the rows.
+pub fn apply() -> Result<Vec<Line>> {
+    turn::take()?;
+    let Some((mut look, plan)) = planned("apply", true)? else { return Ok(Vec::new()) };
+    let outcome = run(&mut look, &plan)?;
+    let world = &look.world;
+    store::write(world, &writes::of_apply(world, &plan, &outcome.ended))?;
+    for &(node, settled) in &plan.settled {
+        if settled == Settled::Kept {
+            let why = world.nodes[node].seen.as_ref().and_then(|seen| seen.kept.as_deref()).unwrap_or_default();
+            notice(format!("{} {} stays, and its row is back: {why}", world.table(node).name, name(world, node)));
+        }
+    }
+    if !outcome.failed.is_empty() {
+        let error = report_failures(&plan, &outcome);
+        match settings::on_error() {
+            OnError::Raise => return Err(error),
+            OnError::Warn => error.report(PgLogLevel::WARNING),
+        }
+    }
+    let lines = lines(world, &plan, &outcome.ended);
+    let done = plan.changes.iter().map(|change| change.steps.iter().all(|step| outcome.ended.contains_key(step)));
+    Ok(lines.into_iter().zip(done).filter_map(|(line, done)| done.then_some(line)).collect())
+}
+
+/// How the steps of a plan went.
+#[derive(Default)]
+struct Outcome {
+    ended: HashMap<u32, Option<Row>>,
+    failed: Vec<(u32, Failure)>,
+    skipped: Vec<(u32, u32)>,
+}
+
+fn run(look: &mut Look, plan: &Plan) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    if plan.steps.is_empty() {
+        return Ok(outcome);
+    }
+    for portion in plan.steps.chunks(1000) {
+        look.call.send(&Order::Steps(portion.to_vec()))?;
+    }
+    look.call.send(&Order::Run)?;
+    loop {
+        match look.call.next()? {
+            Report::Ended { step, row } => _ = outcome.ended.insert(step, row),
+            Report::Failed { step, failure } => outcome.failed.push((step, failure)),
+            Report::Skipped { step, because } => outcome.skipped.push((step, because)),
+            Report::After { scope, rows } => {
+                let table = look.world.tables.iter().find(|table| table.name == scope.table);
+                if let Some(table) = table {
+                    writes::fill_in(plan, &mut outcome.ended, table, &scope.region, rows);
+                }
+            }
+            Report::Progress(text) => notice(text),
+            Report::Broken(failure) => return Err(failure.into()),
+            Report::RanAll => break,
+            _ => {}
+        }
+    }
+    look.call.send(&Order::Done)?;
+    Ok(outcome)
+}
+
+/// One error for all that failed: the message counts and says the first, DETAIL lists each.
+fn report_failures(plan: &Plan, outcome: &Outcome) -> Error {
+    let step = |number: u32| &plan.steps[number as usize];
+    let said = |(number, failure): &(u32, Failure)| format!("{}: {}", phrase(step(*number)), failure.message);
+    let mut failed = outcome.failed.clone();
+    failed.sort_by_key(|(number, _)| *number);
+    let mut detail: Vec<String> = failed
+        .iter()
+        .map(|pair| match pair.1.request_id.as_str() {
+            "" => said(pair),
+            id => format!("{} (request id {id})", said(pair)),
+        })
+        .collect();
+    detail.extend(outcome.skipped.iter().map(|&(number, because)| {
+        format!("{}: not tried, since it waits for: {}", phrase(step(number)), phrase(step(because)))
+    }));
+    let (first, failure) = (said(&failed[0]), &failed[0].1);
+    let count = format!("{} of {} changes failed", failed.len(), plan.steps.len());
+    let skipped = match outcome.skipped.len() {
+        0 => String::new(),
+        n => format!(", {n} that wait for them were not tried"),
+    };
+    let hint = match failure.hint.as_str() {
+        "" => String::new(),
+        hint => format!("{hint} "),
+    };
+    Error::new(sqlstate(failure), format!("{count}{skipped}: {first}"))
+        .detail(detail.join("\n"))
+        .hint(format!("{hint}What went well is done; the next iasql_apply() does what is left."))
+}
+
+fn phrase(step: &Step) -> String {
+    let region = if step.region.is_empty() { String::new() } else { format!(" in {}", step.region) };
+    format!("{} {} {}{region}", step.action.verb(), step.table, step.label)
+}
+
+/// Refuses a plan that can't be carried out, before any call.
+fn objections(world: &World, plan: &Plan) -> Result<()> {
+    let words: Vec<String> = plan
+        .problems
+        .iter()
+        .map(|(node, what)| format!("{} {} {what}", world.table(*node).name, name(world, *node)))
+        .collect();
+    match words.split_first() {
+        None => Ok(()),
+        Some((first, [])) => Err(Error::not_ready(format!("this can't be applied: {first}"))),
+        Some((first, more)) => Err(Error::not_ready(format!("this can't be applied: {first} (and {} more)", more.len()))
+            .detail(words.join("\n"))),
+    }
+}
+
+/// With `iasql.refresh = changed`: the scopes that edits touch, those they refer to, and those that
+/// refer to them.
+fn edited_scopes(tables: &[&'static Table]) -> Result<Vec<Scope>> {
+    let world = look::rows_alone(tables)?;
+    let mut touched: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for (node, it) in world.nodes.iter().enumerate() {
+        if !plan::pending(&world, node) {
+            continue;
+        }
+        let regions = [it.wanted.as_ref().map(|w| &w.region), it.base.as_ref().map(|b| &b.region)];
+        for region in regions.into_iter().flatten() {
+            touched.insert((world.table(node).name, region));
+        }
+    }
+    let refers = |from: &Table, to: &Table| {
+        from.columns.iter().any(|c| c.references.as_ref().is_some_and(|r| r.table == to.name))
+    };
+    let mut scopes = BTreeSet::new();
+    for (name, region) in &touched {
+        let Some(table) = tables.iter().find(|table| table.name == *name) else { continue };
+        let near = |other: &&&Table| {
+            other.name == table.name || refers(table, other) || refers(other, table)
+        };
+        for other in tables.iter().filter(near) {
+            let region = if other.regional() { *region } else { "" };
+            scopes.insert(Scope { table: other.name.to_owned(), region: region.to_owned() });
+        }
+    }
+    let left: Vec<&str> = tables.iter().map(|t| t.name).filter(|name| !scopes.iter().any(|s| s.table == *name)).collect();
+    if !left.is_empty() {
+        notice(format!("not looked at, since iasql.refresh is changed: {}", left.join(", ")));
+    }
+    Ok(scopes.into_iter().collect())
+}
+
+/// The lines of a plan, or of its outcome.
+fn lines(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> Vec<Line> {
+    let line = |change: &plan::Change| {
+        let made = change.steps.iter().rev().find_map(|step| ended.get(step)).and_then(Option::as_ref);
+        let now = made.and_then(|row| world.table(change.node).cloud_id(row)).map(str::to_owned);
+        let before = if change.verb == Verb::Create { None } else { world.cloud_id(change.node).map(str::to_owned) };
+        let description = now.or(before).unwrap_or_else(|| name(world, change.node));
+        let id = if change.verb == Verb::Delete { None } else { row_id(&world.pk(change.node)) };
+        (change.verb.word().to_owned(), world.table(change.node).name.to_owned(), id, description)
+    };
+    plan.changes.iter().map(line).collect()
+}
+
+/// The `id` of a row, for tables that have one.
+pub fn row_id(pk: &Value) -> Option<i32> {
+    pk.as_i64().and_then(|id| i32::try_from(id).ok())
+}
+
+/// What people call a thing; its row's id where it has no name.
+pub fn name(world: &World, node: usize) -> String {
+    world.label(node)
+}

@@ -1,0 +1,183 @@
+//! The journal: what is about to be done in the cloud, written down and flushed before it is done,
+//! and what came of it. The worker writes it in transactions of its own, so it stands whatever
+//! happens to the caller.
+
+use crate::error::Result;
+use crate::spi;
+use iasql_engine::wire::{Caller, Made, Scope};
+use iasql_engine::{Row, Value};
+use iasql_modules::cloud::run::{self, End, Intent, Outcome};
+use iasql_modules::resource;
+use pgrx::pg_sys;
+use serde_json::{Map, json};
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// The journal of one call.
+pub struct Journal {
+    call: String,
+    caller: Caller,
+    /// The entries that have no outcome yet, by mark: where each stands, and its table.
+    open: RefCell<HashMap<String, (String, String)>>,
+}
+
+impl Journal {
+    /// For a call of a user.
+    pub fn new(call: &str, caller: &Caller) -> Self {
+        Self { call: call.to_owned(), caller: caller.clone(), open: RefCell::default() }
+    }
+}
+
+impl run::Journal for Journal {
+    fn intend(&self, intents: &[Intent]) -> std::result::Result<(), String> {
+        let entry = |intent: &Intent| {
+            json!({
+                "call": self.call, "caller_pid": self.caller.pid, "session_user_name": self.caller.session_user,
+                "role_name": self.caller.role, "application_name": self.caller.application,
+                "caller_xid": self.caller.xid, "system_id": system_id(),
+                "action": intent.action, "table_name": intent.table, "region": intent.region,
+                "row_key": (!intent.pk.is_null()).then(|| iasql_engine::world::plain(&intent.pk)),
+                "label": intent.label, "cloud_id": intent.cloud_id, "mark": intent.mark, "reason": intent.reason,
+                "before": named(&intent.table, intent.before.as_ref()),
+                "after": named(&intent.table, intent.after.as_ref()),
+            })
+        };
+        let entries = Value::Array(intents.iter().map(entry).collect()).to_string();
+        let columns = "call, caller_pid, session_user_name, role_name, application_name, caller_xid, system_id, \
+                       action, table_name, region, row_key, label, cloud_id, mark, reason, before, after";
+        let sql = format!(
+            "INSERT INTO iasql.journal ({columns}) SELECT {columns} \
+             FROM json_populate_recordset(null::iasql.journal, $1::json) RETURNING id::text, table_name, mark"
+        );
+        let rows = transaction(|| spi::write(&sql, &[&entries]))?;
+        let places = rows.into_iter().filter_map(|row| match &row[..] {
+            [Some(id), Some(table), Some(mark)] => Some((mark.clone(), (id.clone(), table.clone()))),
+            _ => None,
+        });
+        self.open.borrow_mut().extend(places);
+        Ok(())
+    }
+
+    fn settle(&self, outcomes: &[Outcome]) -> std::result::Result<(), String> {
+        let mut open = self.open.borrow_mut();
+        let entry = |outcome: &Outcome| {
+            let (id, table) = open.remove(&outcome.mark).unzip();
+            let word = match outcome.end {
+                End::Done => "done",
+                End::Failed => "failed",
+                End::Unknown => "unknown",
+            };
+            let failure = outcome.failure.as_ref();
+            json!({
+                "id": id, "outcome": word, "cloud_id": outcome.cloud_id,
+                "after": named(&table.unwrap_or_default(), outcome.row.as_ref()), "error": failure.map(|f| &f.message),
+            })
+        };
+        let entries = Value::Array(outcomes.iter().map(entry).collect()).to_string();
+        let sql = "UPDATE iasql.journal j \
+                   SET ended_at = clock_timestamp(), outcome = v.outcome, error = v.error, \
+                       cloud_id = coalesce(v.cloud_id, j.cloud_id), after = coalesce(v.after, j.after) \
+                   FROM json_to_recordset($1::json) AS v(id bigint, outcome text, cloud_id text, after jsonb, error text) \
+                   WHERE j.id = v.id";
+        transaction(|| spi::write(sql, &[&entries])).map(|_| ())
+    }
+}
+
+/// What this database made in some scopes for transactions that have not committed: creates whose
+/// rows may know nothing of them.
+pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
+    // What became of a transaction is noted while the server still knows. Ids of transactions mean
+    // nothing in another cluster, where this database may have been restored.
+    let note = "UPDATE iasql.journal SET fate = pg_xact_status(caller_xid::xid8) \
+                WHERE fate IS NULL AND caller_xid IS NOT NULL AND system_id = $1 \
+                  AND CASE WHEN caller_xid::xid8 < pg_snapshot_xmax(pg_current_snapshot()) \
+                           THEN pg_xact_status(caller_xid::xid8) IN ('committed', 'aborted') END";
+    // A minute for clocks that differ: `at` is held against the time AWS gives.
+    let read = "SELECT json_build_array(j.table_name, j.region, j.row_key, j.cloud_id, j.mark, j.fate = 'aborted', \
+                       to_char((coalesce(j.ended_at, j.started_at) + interval '1 minute') AT TIME ZONE 'UTC', \
+                               'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"'), \
+                       j.outcome IS DISTINCT FROM 'done')::text \
+                FROM iasql.journal j \
+                WHERE j.action = 'create' AND j.outcome IS DISTINCT FROM 'failed' AND j.fate IS DISTINCT FROM 'committed' \
+                  AND j.table_name IN (SELECT json_array_elements_text($1::json)) \
+                  AND NOT EXISTS (SELECT FROM iasql.journal d \
+                                  WHERE d.table_name = j.table_name AND d.region = j.region AND d.cloud_id = j.cloud_id \
+                                    AND d.action = 'delete' AND d.outcome = 'done' AND d.id > j.id) \
+                ORDER BY j.id";
+    let mut tables: Vec<&str> = scopes.iter().map(|scope| scope.table.as_str()).collect();
+    tables.sort_unstable();
+    tables.dedup();
+    let tables = serde_json::to_string(&tables).unwrap_or_default();
+    let rows = transaction(|| {
+        spi::write(note, &[&system_id()])?;
+        spi::select(read, &[&tables])
+    })?;
+    let parse = |row: spi::Texts| -> Option<Made> {
+        type Entry = (String, String, Option<String>, Option<String>, Option<String>, Option<bool>, String, bool);
+        let (table, region, pk, cloud_id, mark, aborted, at, unknown): Entry =
+            serde_json::from_str(row.first()?.as_deref()?).ok()?;
+        Some(Made {
+            table,
+            region,
+            pk: pk.map_or(Value::Null, Value::from),
+            // An id that no answer confirmed proves nothing; the mark does.
+            cloud_id: cloud_id.filter(|_| !unknown),
+            mark: mark.unwrap_or_default(),
+            aborted: aborted.unwrap_or_default(),
+            at,
+        })
+    };
+    Ok(rows.into_iter().filter_map(parse).collect())
+}
+
+/// Waits for nothing: whether no earlier worker is still about to finish a last call. The lock is
+/// held until this worker ends.
+pub fn alone() -> std::result::Result<bool, String> {
+    // "iasq", 1
+    let sql = "SELECT pg_try_advisory_lock(1767994225, 1)::text";
+    Ok(transaction(|| spi::one(sql, &[]))?.as_deref() == Some("true"))
+}
+
+/// Makes the worker's own transactions what they have to be.
+pub fn prepare() -> std::result::Result<(), String> {
+    // An intent has to be on disk before its call. Nobody else locks the journal for long.
+    let sql = "SELECT set_config('synchronous_commit', 'local', false), \
+                      set_config('search_path', 'pg_catalog', false), \
+                      set_config('lock_timeout', '10s', false), \
+                      set_config('statement_timeout', '0', false), \
+                      set_config('timezone', 'UTC', false)";
+    transaction(|| spi::select(sql, &[])).map(|_| ())
+}
+
+/// A transaction of the worker's own.
+fn transaction<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, String> {
+    // SAFETY: the worker is connected and in no transaction; an ERROR ends the worker, and with it
+    // the transaction.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::StartTransactionCommand();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+    }
+    let outcome = work();
+    // SAFETY: as above.
+    unsafe {
+        pg_sys::PopActiveSnapshot();
+        match outcome {
+            Ok(_) => pg_sys::CommitTransactionCommand(),
+            Err(_) => pg_sys::AbortCurrentTransaction(),
+        }
+        pg_sys::pgstat_report_stat(false);
+    }
+    outcome.map_err(|error| format!("{error:?}"))
+}
+
+fn system_id() -> String {
+    // SAFETY: reads shared memory.
+    unsafe { pg_sys::GetSystemIdentifier() }.to_string()
+}
+
+/// A row as an object, for people.
+fn named(table: &str, row: Option<&Row>) -> Option<Map<String, Value>> {
+    let table = resource(table)?.table();
+    row.map(|row| crate::store::named(table, row))
+}

@@ -1,0 +1,205 @@
+//! Looks at both sides: rows and base rows through SPI, the cloud through a worker, and puts them
+//! together as a world that the engine can plan on.
+
+use crate::call::Call;
+use crate::catalog;
+use crate::error::{Error, Result, notice};
+use crate::settings;
+use crate::spi;
+use iasql_engine::table::Table;
+use iasql_engine::wire::{Caller, Failure, Job, Report, Scope, Seen};
+use iasql_engine::world::{self, Base, Known, Wanted, World};
+use iasql_engine::{Row, Value};
+use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
+use std::collections::{BTreeMap, HashMap};
+
+/// What a look found.
+pub struct Look {
+    /// The worker, still there for what may follow.
+    pub call: Call,
+    /// Both sides, put together.
+    pub world: World,
+    /// The scopes that could not be read, and why.
+    pub unread: Vec<(Scope, Failure)>,
+    /// What no row can stand for: scope, id, reason.
+    pub unrepresented: Vec<(Scope, String, String)>,
+}
+
+/// What to look at, and what for.
+pub struct Ask<'a> {
+    /// The function that was called, for process titles and the history.
+    pub call: &'a str,
+    /// The tables whose rows are loaded.
+    pub tables: &'a [&'static Table],
+    /// The scopes that are read; others of these tables count as unread.
+    pub scopes: Vec<Scope>,
+    /// Whether changes of the cloud may follow.
+    pub changes: bool,
+}
+
+/// Every scope of some tables.
+pub fn scopes(tables: &[&Table], regions: &[String]) -> Vec<Scope> {
+    let scope = |table: &Table, region: &str| Scope { table: table.name.to_owned(), region: region.to_owned() };
+    tables
+        .iter()
+        .flat_map(|table| match table.regional() {
+            true => regions.iter().map(|region| scope(table, region)).collect(),
+            false => vec![scope(table, "")],
+        })
+        .collect()
+}
+
+/// Looks.
+pub fn look(ask: &Ask<'_>) -> Result<Look> {
+    let mut call = Call::start(job(ask.call, ask.scopes.clone(), ask.changes, false)?)?;
+    let mut known = rows(ask.tables)?;
+    known.seen = ask.tables.iter().map(|_| Vec::new()).collect();
+    let place: HashMap<&str, usize> = ask.tables.iter().enumerate().map(|(at, t)| (t.name, at)).collect();
+
+    let mut read: HashMap<Scope, Vec<Seen>> = HashMap::new();
+    let mut failures: Vec<(Scope, Failure)> = Vec::new();
+    let mut unrepresented = Vec::new();
+    loop {
+        match call.next()? {
+            Report::Made(made) => known.made.extend(made),
+            Report::Rows { scope, rows } => read.entry(scope).or_default().extend(rows),
+            Report::Unrepresented { scope, id, reason } => unrepresented.push((scope, id, reason)),
+            Report::Read { failure: None, .. } => {}
+            Report::Read { scope, failure: Some(failure) } => {
+                read.remove(&scope);
+                failures.push((scope, failure));
+            }
+            Report::Progress(text) => notice(text),
+            Report::Broken(failure) => return Err(failure.into()),
+            Report::ReadAll => break,
+            _ => {}
+        }
+    }
+    // What was not asked for is as unknown as what could not be had.
+    let all = every_scope(&known);
+    known.unread = all.into_iter().filter(|scope| !ask.scopes.contains(scope)).collect();
+    known.unread.extend(failures.iter().map(|(scope, _)| scope.clone()));
+    for (scope, rows) in read {
+        if let Some(&at) = place.get(scope.table.as_str()) {
+            known.seen[at].extend(rows.into_iter().map(|seen| (scope.region.clone(), seen)));
+        }
+    }
+    Ok(Look { call, world: world::gather(known), unread: failures, unrepresented })
+}
+
+/// The rows alone, as if nothing could be read.
+pub fn rows_alone(tables: &[&'static Table]) -> Result<World> {
+    let mut known = rows(tables)?;
+    known.seen = tables.iter().map(|_| Vec::new()).collect();
+    known.unread = every_scope(&known).into_iter().collect();
+    Ok(world::gather(known))
+}
+
+/// Warns of what could not be read.
+pub fn warn(unread: &[(Scope, Failure)]) {
+    let mut grouped: BTreeMap<&str, (Vec<String>, &Failure)> = BTreeMap::new();
+    for (scope, failure) in unread {
+        let name = if scope.region.is_empty() { scope.table.clone() } else { format!("{} in {}", scope.table, scope.region) };
+        grouped.entry(&failure.message).or_insert_with(|| (Vec::new(), failure)).0.push(name);
+    }
+    for (message, (names, failure)) in grouped {
+        Error::new(
+            PgSqlErrorCode::ERRCODE_WARNING,
+            format!("could not read {}: {message}", names.join(", ")),
+        )
+        .detail("Their rows are left as they are, and nothing of them is changed or deleted in the cloud.")
+        .hint(failure.hint.clone())
+        .report(PgLogLevel::WARNING);
+    }
+}
+
+/// A job for a worker.
+pub fn job(call: &str, scopes: Vec<Scope>, changes: bool, regions: bool) -> Result<Job> {
+    Ok(Job {
+        call: call.to_owned(),
+        caller: caller(changes)?,
+        settings: settings::for_worker(catalog::default_region()?),
+        account: catalog::account()?,
+        regions,
+        scopes,
+        changes,
+    })
+}
+
+/// Who calls.
+fn caller(changes: bool) -> Result<Caller> {
+    let sql = "SELECT session_user::text, coalesce(nullif(current_setting('role'), 'none'), session_user::text), \
+                      current_setting('application_name')";
+    let mut row = spi::select(sql, &[])?.pop().unwrap_or_default().into_iter().map(Option::unwrap_or_default);
+    let mut next = || row.next().unwrap_or_default();
+    Ok(Caller {
+        // SAFETY: a plain value of this process.
+        pid: unsafe { pg_sys::MyProcPid },
+        session_user: next(),
+        role: next(),
+        application: next(),
+        // The id of the subtransaction, so that a rollback to a savepoint counts as one.
+        // SAFETY: within a transaction, which every SQL function is.
+        xid: changes.then(|| unsafe { pg_sys::GetCurrentFullTransactionId() }.value.to_string()),
+    })
+}
+
+/// The rows and base rows of tables.
+fn rows(tables: &[&'static Table]) -> Result<Known> {
+    let schema = spi::name(&catalog::schema()?);
+    let mut known = Known { tables: tables.to_vec(), ..Known::default() };
+    for table in tables {
+        let names: Vec<String> = table.columns.iter().map(|column| format!("t.{}", spi::name(column.name))).collect();
+        let key = spi::name(table.primary_key.unwrap_or("id"));
+        let region = if table.regional() { "t.region" } else { "''" };
+        let sql = format!(
+            "SELECT json_build_array(t.{key}, t.xmin::text, {region}, {})::text FROM {schema}.{} t",
+            names.join(", "),
+            spi::name(table.name)
+        );
+        let mut wanted = Vec::new();
+        spi::each(&sql, &[], |row| {
+            let mut cells = parse::<Row>(&row)?.into_iter();
+            let mut next = || cells.next().unwrap_or_default();
+            wanted.push(Wanted {
+                pk: next(),
+                version: world::plain(&next()),
+                region: world::plain(&next()),
+                row: cells.collect(),
+            });
+            Ok(())
+        })?;
+        known.wanted.push(wanted);
+
+        let sql = "SELECT json_build_array(row_key, region, cloud_id, data)::text FROM iasql.base WHERE table_name = $1";
+        let mut base = Vec::new();
+        spi::each(sql, &[table.name], |row| {
+            let (pk, region, cloud_id, mut data): (String, String, String, serde_json::Map<String, Value>) = parse(&row)?;
+            let pk = if table.primary_key.is_some() { Value::from(pk) } else { pk.parse::<i64>().map_or(Value::Null, Value::from) };
+            let row = table.columns.iter().map(|c| data.remove(c.name).unwrap_or_default()).collect();
+            base.push(Base { pk, cloud_id, region, row });
+            Ok(())
+        })?;
+        known.base.push(base);
+    }
+    Ok(known)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(row: &[Option<String>]) -> Result<T> {
+    let text = row.first().and_then(Option::as_deref).unwrap_or("null");
+    serde_json::from_str(text).map_err(|error| Error::internal(format!("a row makes no sense: {error}")))
+}
+
+/// Every scope that a row or a base row is in.
+fn every_scope(known: &Known) -> Vec<Scope> {
+    let mut scopes = Vec::new();
+    for (at, table) in known.tables.iter().enumerate() {
+        let wanted = known.wanted[at].iter().map(|row| &row.region);
+        let base = known.base[at].iter().map(|row| &row.region);
+        let mut regions: Vec<&String> = wanted.chain(base).collect();
+        regions.sort_unstable();
+        regions.dedup();
+        scopes.extend(regions.into_iter().map(|region| Scope { table: table.name.to_owned(), region: region.clone() }));
+    }
+    scopes
+}

@@ -1,0 +1,280 @@
+//! Writes rows and base rows, one statement per table and kind. Only [`crate::look`] and this file
+//! name the columns of users' tables.
+//!
+//! Users' tables are written as their owner: a trigger that a user put on one must not run with the
+//! rights of the extension.
+
+use crate::catalog;
+use crate::error::{Error, Result};
+use crate::spi;
+use iasql_engine::table::Table;
+use iasql_engine::wire::Scope;
+use iasql_engine::world::{World, plain};
+use iasql_engine::writes::{Written, Writes};
+use iasql_engine::{Row, Value};
+use pgrx::pg_sys::{self, Oid};
+use serde_json::Map;
+use std::cell::Cell;
+use std::collections::HashMap;
+
+thread_local!(static BY_ENGINE: Cell<bool> = const { Cell::new(false) });
+
+/// Whether a row is being written by us; the guards on users' tables ask.
+pub fn by_engine() -> bool {
+    BY_ENGINE.get()
+}
+
+/// Runs `work` with another role's rights; as the engine, if `engine` says so.
+pub fn as_role<T>(role: Oid, engine: bool, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    struct Back(Oid, i32, bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            BY_ENGINE.set(self.2);
+            // SAFETY: what was in force before. After an ERROR the abort has done the same.
+            unsafe { pg_sys::SetUserIdAndSecContext(self.0, self.1) };
+        }
+    }
+    let mut back = Back(pg_sys::InvalidOid, 0, BY_ENGINE.get());
+    // SAFETY: the pattern of every place in PostgreSQL that acts as a table's owner.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&raw mut back.0, &raw mut back.1);
+        pg_sys::SetUserIdAndSecContext(role, back.1 | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
+    }
+    BY_ENGINE.set(engine);
+    let outcome = work();
+    drop(back);
+    outcome
+}
+
+/// Writes it all: deletes first and in reverse, since references point backwards.
+pub fn write(world: &World, writes: &[Writes]) -> Result<()> {
+    let touched: Vec<&Table> = world.tables.iter().zip(writes).filter(|(_, w)| w.any_rows()).map(|(t, _)| *t).collect();
+    let owners = catalog::check(&touched)?;
+    let owner = |table: &Table| owners.get(table.name).copied().unwrap_or(pg_sys::InvalidOid);
+    let schema = spi::name(&catalog::schema()?);
+    for (table, writes) in world.tables.iter().zip(writes).rev() {
+        if !writes.delete.is_empty() {
+            as_role(owner(table), true, || delete(&schema, table, &writes.delete))?;
+        }
+    }
+    for (table, writes) in world.tables.iter().zip(writes) {
+        if writes.any_rows() {
+            as_role(owner(table), true, || {
+                update(&schema, table, &writes.update)?;
+                insert(&schema, table, &writes.insert)?;
+                fill(&schema, table, &writes.fill)
+            })?;
+        }
+        forget(table, &writes.forget)?;
+        agree(table, &writes.agree)?;
+    }
+    Ok(())
+}
+
+/// New primary keys for nodes that have none.
+pub fn new_keys(world: &World, nodes: &[usize]) -> Result<HashMap<usize, Value>> {
+    let schema = catalog::schema()?;
+    let mut keys = HashMap::new();
+    let mut by_table: HashMap<&str, Vec<usize>> = HashMap::new();
+    for &node in nodes {
+        by_table.entry(world.table(node).name).or_default().push(node);
+    }
+    for (table, nodes) in by_table {
+        let sql = "SELECT nextval(pg_get_serial_sequence(format('%I.%I', $1, $2), 'id'))::text \
+                   FROM generate_series(1, $3::int)";
+        let rows = spi::write(sql, &[&schema, table, &nodes.len().to_string()])?;
+        for (node, row) in nodes.into_iter().zip(rows) {
+            let key = row.into_iter().next().flatten().and_then(|text| text.parse::<i64>().ok());
+            keys.insert(node, key.map_or(Value::Null, Value::from));
+        }
+    }
+    Ok(keys)
+}
+
+/// Notes what a read could not represent or reach, in place of what was noted before of the same
+/// scopes.
+pub fn note_unrepresented(scopes: &[Scope], notes: &[(Scope, Option<String>, String)]) -> Result<()> {
+    let read = json(scopes.iter().map(|scope| serde_json::json!({ "t": scope.table, "r": scope.region })).collect());
+    spi::write(
+        "DELETE FROM iasql.unrepresented u USING json_to_recordset($1::json) AS v(t text, r text) \
+         WHERE u.table_name = v.t AND u.region = v.r",
+        &[&read],
+    )?;
+    let notes = json(
+        notes
+            .iter()
+            .map(|(scope, id, why)| serde_json::json!({ "t": scope.table, "r": scope.region, "id": id, "why": why }))
+            .collect(),
+    );
+    spi::write(
+        "INSERT INTO iasql.unrepresented (table_name, region, cloud_id, reason) \
+         SELECT t, r, id, why FROM json_to_recordset($1::json) AS v(t text, r text, id text, why text)",
+        &[&notes],
+    )?;
+    Ok(())
+}
+
+fn update(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
+    let sets: Vec<String> = columns(table).map(|c| format!("{c} = v.{c}")).collect();
+    let sql = format!(
+        "UPDATE {schema}.{name} t SET {sets} FROM {input} WHERE t.{key} = v.key_ AND t.xmin::text = v.version_",
+        name = spi::name(table.name),
+        sets = sets.join(", "),
+        input = recordset(table),
+        key = key(table),
+    );
+    run(&sql, table, rows)
+}
+
+fn insert(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
+    let id = table.primary_key.is_none().then_some(("id".to_owned(), "v.key_".to_owned()));
+    let columns = columns(table).map(|c| (c.clone(), format!("v.{c}")));
+    let (to, from): (Vec<String>, Vec<String>) = id.into_iter().chain(columns).unzip();
+    let sql = format!(
+        "INSERT INTO {schema}.{} ({}) SELECT {} FROM {}",
+        spi::name(table.name),
+        to.join(", "),
+        from.join(", "),
+        recordset(table)
+    );
+    run(&sql, table, rows)
+}
+
+fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
+    let owned = table.columns.iter().filter(|c| !c.settable() || c.late).map(|column| {
+        let name = spi::name(column.name);
+        // A user may have filled in, meanwhile, what AWS would have.
+        let value = if column.settable() { format!("coalesce(t.{name}, v.{name})") } else { format!("v.{name}") };
+        (name, value)
+    });
+    let owned: Vec<(String, String)> = owned.collect();
+    if owned.is_empty() {
+        return Ok(());
+    }
+    let join = |parts: Vec<String>| parts.join(", ");
+    let sql = format!(
+        "UPDATE {schema}.{name} t SET {sets} FROM {input} \
+         WHERE t.{key} = v.key_ AND ROW({old}) IS DISTINCT FROM ROW({new})",
+        name = spi::name(table.name),
+        sets = join(owned.iter().map(|(c, v)| format!("{c} = {v}")).collect()),
+        input = recordset(table),
+        key = key(table),
+        old = join(owned.iter().map(|(c, _)| format!("t.{c}")).collect()),
+        new = join(owned.iter().map(|(_, v)| v.clone()).collect()),
+    );
+    run(&sql, table, rows)
+}
+
+fn delete(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
+    let sql = format!(
+        "DELETE FROM {schema}.{} t USING {} WHERE t.{} = v.key_ AND t.xmin::text = v.version_",
+        spi::name(table.name),
+        recordset(table),
+        key(table)
+    );
+    run(&sql, table, rows)
+}
+
+fn forget(table: &Table, keys: &[Value]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let keys = json(keys.iter().map(|key| Value::from(plain(key))).collect());
+    spi::write(
+        "DELETE FROM iasql.base WHERE table_name = $1 AND row_key IN (SELECT json_array_elements_text($2::json))",
+        &[table.name, &keys],
+    )?;
+    Ok(())
+}
+
+fn agree(table: &Table, rows: &[(String, Written)]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let row = |(cloud_id, written): &(String, Written)| {
+        let data: Map<String, Value> = named(table, &written.row);
+        serde_json::json!({ "k": plain(&written.pk), "r": written.region, "c": cloud_id, "d": data })
+    };
+    let rows = json(rows.iter().map(row).collect());
+    spi::write(
+        "INSERT INTO iasql.base (table_name, row_key, region, cloud_id, data) \
+         SELECT $1, k, r, c, d FROM json_to_recordset($2::json) AS v(k text, r text, c text, d jsonb) \
+         ON CONFLICT (table_name, row_key) DO UPDATE \
+         SET region = excluded.region, cloud_id = excluded.cloud_id, data = excluded.data",
+        &[table.name, &rows],
+    )?;
+    Ok(())
+}
+
+/// Runs a statement over rows, in portions that bound memory.
+fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<()> {
+    for portion in rows.chunks(5000) {
+        let record = |written: &Written| {
+            let mut fields = named(table, &written.row);
+            fields.insert("key_".to_owned(), written.pk.clone());
+            fields.insert("version_".to_owned(), Value::from(written.version.as_str()));
+            if table.regional() {
+                fields.insert("region".to_owned(), Value::from(written.region.as_str()));
+            }
+            Value::Object(fields)
+        };
+        spi::write(sql, &[&json(portion.iter().map(record).collect())])?;
+    }
+    Ok(())
+}
+
+/// A row as an object.
+pub fn named(table: &Table, row: &Row) -> Map<String, Value> {
+    table.columns.iter().zip(row).map(|(column, cell)| (column.name.to_owned(), cell.clone())).collect()
+}
+
+fn columns(table: &Table) -> impl Iterator<Item = String> + '_ {
+    let region = table.regional().then_some("region");
+    table.columns.iter().map(|column| column.name).chain(region).map(spi::name)
+}
+
+fn key(table: &Table) -> String {
+    spi::name(table.primary_key.unwrap_or("id"))
+}
+
+/// `$1` as a table with a table's columns.
+fn recordset(table: &Table) -> String {
+    let key_type = if table.primary_key.is_some() { "text" } else { "int" };
+    let region = table.regional().then(|| "region text".to_owned());
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| format!("{} {}", spi::name(column.name), column.sql))
+        .chain(region)
+        .collect();
+    format!("json_to_recordset($1::json) AS v(key_ {key_type}, version_ text, {})", columns.join(", "))
+}
+
+fn json(rows: Vec<Value>) -> String {
+    Value::Array(rows).to_string()
+}
+
+/// Discarded edits, for the history.
+pub fn note_discarded(rows: Vec<Value>) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    spi::write(
+        "INSERT INTO iasql.journal (call, ended_at, caller_pid, session_user_name, role_name, application_name, \
+                                    system_id, fate, action, table_name, region, row_key, label, cloud_id, reason, \
+                                    before, after, outcome) \
+         SELECT 'sync', clock_timestamp(), pg_backend_pid(), session_user, \
+                coalesce(nullif(current_setting('role'), 'none'), session_user::text), \
+                current_setting('application_name'), '', 'committed', 'discard', v.* \
+         FROM json_to_recordset($1::json) AS v(table_name text, region text, row_key text, label text, \
+                                               cloud_id text, reason text, before jsonb, after jsonb, outcome text)",
+        &[&json(rows)],
+    )?;
+    Ok(())
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal(format!("JSON makes no sense: {error}"))
+    }
+}

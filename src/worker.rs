@@ -1,0 +1,304 @@
+//! The background worker of one call: it does all network I/O, keeps the journal, and ends with the
+//! call. This is the only file that builds a runtime or touches signals.
+//!
+//! PostgreSQL acts on no interrupt while the runtime is on the stack: a terminate there would leave
+//! it without unwinding. The flag is polled instead, and acted on when the runtime is off.
+
+use crate::call::frame;
+use crate::journal::{self, Journal};
+use iasql_engine::wire::{Failure, Job, Order, Report, Step, Trouble};
+use iasql_modules::cloud::aws::Aws;
+use iasql_modules::cloud::read::read;
+use iasql_modules::cloud::run::{Stop, run};
+use iasql_modules::resource;
+use pgrx::pg_sys;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::ffi::{CStr, CString};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+unsafe extern "C-unwind" {
+    /// PostgreSQL's own handler of SIGTERM: it sets flags and the latch, on whatever thread.
+    fn die(signal: i32);
+}
+
+/// How often the terminate flag is looked at.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How long a shutdown waits for calls that are out.
+const LAST_MOMENT: Duration = Duration::from_millis(600);
+/// As much as this may wait to be sent to the caller before listing pauses.
+const FULL: usize = 8 << 20;
+
+/// Where a worker begins.
+#[pgrx::pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn iasql_worker(database: pg_sys::Datum) {
+    // SAFETY: the beginning of a background worker, as PostgreSQL wants it. No role is named: the
+    // worker runs nothing but the statements of journal.rs, all on tables of the extension.
+    unsafe {
+        pg_sys::pqsignal(libc::SIGTERM, Some(die));
+        pg_sys::BackgroundWorkerUnblockSignals();
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(database.value().try_into().map_or(pg_sys::InvalidOid, |oid: u32| oid.into()), pg_sys::InvalidOid, 0);
+        let name = CStr::from_ptr((*pg_sys::MyBgworkerEntry).bgw_name.as_ptr());
+        pg_sys::pgstat_report_appname(name.as_ptr());
+    }
+    // SAFETY: as above; the text was put there by call.rs.
+    let address = unsafe { CStr::from_ptr((*pg_sys::MyBgworkerEntry).bgw_extra.as_ptr()) };
+    let Ok(stream) = std::os::unix::net::UnixStream::connect(address.to_string_lossy().as_ref()) else {
+        return; // The caller has gone already.
+    };
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_start(deaf).build();
+    let Ok(runtime) = runtime else { return };
+    // SAFETY: a plain counter of this process, which PostgreSQL's own macros treat the same way.
+    unsafe { pg_sys::InterruptHoldoffCount += 1 };
+    runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = converse(stream) => (),
+            () = terminated() => (),
+        }
+    });
+    // A name that is being looked up may take its time; nobody waits for it.
+    runtime.shutdown_background();
+    // SAFETY: as above.
+    unsafe { pg_sys::InterruptHoldoffCount -= 1 };
+    pgrx::check_for_interrupts!();
+}
+
+/// Threads of the runtime hear no signals: those are for PostgreSQL's.
+fn deaf() {
+    // SAFETY: plain C on the calling thread.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+    }
+}
+
+/// Until a terminate or a shutdown, and a moment more for calls that are out.
+async fn terminated() {
+    // SAFETY: a plain flag of this process.
+    while unsafe { pg_sys::ProcDiePending } == 0 {
+        sleep(GLANCE).await;
+    }
+    sleep(LAST_MOMENT).await;
+}
+
+/// The caller's end of the conversation.
+#[derive(Default)]
+struct Caller {
+    orders: RefCell<VecDeque<Order>>,
+    reports: RefCell<Vec<u8>>,
+    gone: Cell<bool>,
+    /// Part of what was said is on its way.
+    speaking: Cell<bool>,
+    /// Rung when an order has come, a report is to go, or the caller has gone.
+    heard: Notify,
+    said: Notify,
+}
+
+impl Caller {
+    fn say(&self, report: &Report) {
+        if let Report::Progress(text) = report {
+            show(text);
+        }
+        if let Ok(frame) = frame(report) {
+            self.reports.borrow_mut().extend(frame);
+            self.said.notify_one();
+        }
+    }
+
+    /// The next order; nothing when the caller has gone.
+    async fn order(&self) -> Option<Order> {
+        loop {
+            if let Some(order) = self.orders.borrow_mut().pop_front() {
+                return Some(order);
+            }
+            if self.gone.get() {
+                return None;
+            }
+            self.heard.notified().await;
+        }
+    }
+
+    async fn gone(&self) {
+        while !self.gone.get() {
+            self.heard.notified().await;
+        }
+    }
+
+    async fn listen(&self, mut socket: OwnedReadHalf, stop: &Stop) {
+        while let Ok(length) = socket.read_u32_le().await {
+            let mut body = vec![0; length as usize];
+            let Ok(_) = socket.read_exact(&mut body).await else { break };
+            let Ok(order) = serde_json::from_slice(&body) else { break };
+            self.orders.borrow_mut().push_back(order);
+            self.heard.notify_one();
+        }
+        self.gone.set(true);
+        stop.ask();
+        self.heard.notify_waiters();
+        self.heard.notify_one();
+        std::future::pending().await
+    }
+
+    async fn speak(&self, mut socket: OwnedWriteHalf, aws: &RefCell<Option<Rc<Aws>>>) {
+        loop {
+            let portion = std::mem::take(&mut *self.reports.borrow_mut());
+            self.speaking.set(!portion.is_empty());
+            if portion.is_empty() {
+                self.said.notified().await;
+                continue;
+            }
+            let pace = aws.borrow().as_ref().map(|aws| aws.pace().clone());
+            if portion.len() > FULL
+                && let Some(pace) = &pace
+            {
+                pace.pause();
+            }
+            if socket.write_all(&portion).await.is_err() {
+                std::future::pending().await
+            }
+            if let Some(pace) = &pace {
+                pace.resume();
+            }
+        }
+    }
+
+    /// Until everything said has gone out, or the caller has.
+    async fn finish(&self) {
+        while (self.speaking.get() || !self.reports.borrow().is_empty()) && !self.gone.get() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// Talks with the caller until its work is done.
+async fn converse(stream: std::os::unix::net::UnixStream) {
+    if stream.set_nonblocking(true).is_err() {
+        return;
+    }
+    let Ok(stream) = UnixStream::from_std(stream) else { return };
+    let (from, to) = stream.into_split();
+    let caller = Caller::default();
+    let stop = Stop::new(Stop::GRACE);
+    let aws = RefCell::new(None);
+    tokio::select! {
+        biased;
+        () = work(&caller, &stop, &aws) => (),
+        () = caller.speak(to, &aws) => (),
+        () = caller.listen(from, &stop) => (),
+    }
+}
+
+async fn work(caller: &Caller, stop: &Rc<Stop>, shared: &RefCell<Option<Rc<Aws>>>) {
+    let Some(Order::Job(job)) = caller.order().await else { return };
+    let listed = tokio::select! {
+        biased;
+        () = caller.gone() => return,
+        listed = list(caller, &job, shared) => listed,
+    };
+    let aws = match listed {
+        Ok(aws) => aws,
+        Err(failure) => {
+            caller.say(&Report::Broken(failure));
+            return caller.finish().await;
+        }
+    };
+    let mut steps: Vec<Step> = Vec::new();
+    while let Some(order) = caller.order().await {
+        match order {
+            Order::Steps(more) => steps.extend(more),
+            Order::Run => {
+                let journal = Journal::new(&job.call, &job.caller);
+                show(&format!("0 of {}: starting", steps.len()));
+                run(&aws, std::mem::take(&mut steps), &resource, &journal, &|report| caller.say(&report), stop).await;
+            }
+            Order::Done | Order::Job(_) => break,
+        }
+    }
+    caller.finish().await;
+}
+
+/// The first half of every call: whose account it is, and what it holds.
+async fn list(caller: &Caller, job: &Job, shared: &RefCell<Option<Rc<Aws>>>) -> Result<Rc<Aws>, Failure> {
+    let broken = |message: String| Failure { kind: Trouble::Internal, message, ..Failure::default() };
+    journal::prepare().map_err(broken)?;
+    show(&format!("reading {} tables", job.scopes.len()));
+    let session = format!("iasql-{}", job.caller.role);
+    let aws = Rc::new(Aws::connect(&job.settings, &session).await.map_err(|error| error.failure())?);
+    *shared.borrow_mut() = Some(aws.clone());
+    if job.changes {
+        await_earlier(caller).await.map_err(broken)?;
+    }
+    let say = |report: Report| caller.say(&report);
+    let identify = async {
+        let identity = aws.identity().await.map_err(|error| error.failure())?;
+        if job.account.as_ref().is_some_and(|account| *account != identity.account) {
+            return Err(other_account(job, &identity.account));
+        }
+        caller.say(&Report::Identity(identity));
+        if job.regions {
+            caller.say(&Report::Regions(regions(&aws).await?));
+        }
+        Ok(())
+    };
+    let read = async {
+        read(&aws, &job.scopes, &resource, &say).await;
+        Ok(())
+    };
+    // A wrong identity ends the call at once, whatever else is still being read.
+    tokio::try_join!(identify, read)?;
+    // The journal is read last: it may have been written while the cloud was.
+    caller.say(&Report::Made(journal::made(&job.scopes).map_err(broken)?));
+    caller.say(&Report::ReadAll);
+    Ok(aws)
+}
+
+/// Waits until a worker whose caller has gone has finished its last call.
+async fn await_earlier(caller: &Caller) -> Result<(), String> {
+    let mut said = false;
+    while !journal::alone()? {
+        if !said {
+            caller.say(&Report::Progress("waiting for the last call of an apply that was broken off".to_owned()));
+            said = true;
+        }
+        sleep(GLANCE).await;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "aws_account")]
+async fn regions(aws: &Aws) -> Result<Vec<(String, bool)>, Failure> {
+    iasql_modules::aws_account::regions(aws).await.map_err(|error| error.failure())
+}
+
+/// Without the module that can ask, the one region is all there is.
+#[cfg(not(feature = "aws_account"))]
+async fn regions(aws: &Aws) -> Result<Vec<(String, bool)>, Failure> {
+    Ok(vec![(aws.default_region().to_owned(), true)])
+}
+
+fn other_account(job: &Job, found: &str) -> Failure {
+    let known = job.account.as_deref().unwrap_or_default();
+    Failure {
+        kind: Trouble::OtherAccount,
+        message: format!("this database describes AWS account {known}, but the credentials are for {found}: nothing was read or changed"),
+        hint: format!("Give the server credentials for {known}, or install iasql in a new database for {found}."),
+        ..Failure::default()
+    }
+}
+
+/// Shows other sessions what the worker is at.
+fn show(text: &str) {
+    let text = CString::new(text.replace('\0', "")).unwrap_or_default();
+    // SAFETY: copies the text into shared memory.
+    unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, text.as_ptr()) };
+}
