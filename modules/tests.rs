@@ -55,17 +55,37 @@ fn every_table_says_what_it_is_and_which_column_is_which() {
         let mut names = HashSet::from(["id", "region"]);
         for column in table.columns {
             let at = format!("{name}.{}", column.name);
-            assert!(snake_case(column.name) && names.insert(column.name), "{at}: a name of its own");
+            assert!(
+                snake_case(column.name) && names.insert(column.name),
+                "{at}: a name of its own"
+            );
             assert!(column.doc.ends_with('.'), "{at}: the doc is a sentence");
-            assert!(!column.key || column.required || column.access != Access::ReadOnly, "{at}: a key has values");
-            assert!(column.kind != Kind::Tags || column.default.is_some(), "{at}: no tags are an empty map");
-            let labels: HashSet<_> = column.labels.iter().map(|l| l.replace(|c: char| !c.is_alphanumeric(), "_")).collect();
+            assert!(
+                !column.key || column.required || column.access != Access::ReadOnly,
+                "{at}: a key has values"
+            );
+            assert!(
+                column.kind != Kind::Tags || column.default.is_some(),
+                "{at}: no tags are an empty map"
+            );
+            let labels: HashSet<_> = column
+                .labels
+                .iter()
+                .map(|l| l.replace(|c: char| !c.is_alphanumeric(), "_"))
+                .collect();
             assert_eq!(labels.len(), column.labels.len(), "{at}: labels that ORMs can tell apart");
-            assert!(column.labels.iter().all(|l| l.starts_with(|c: char| c.is_ascii_alphabetic())), "{at}");
+            assert!(
+                column.labels.iter().all(|l| l.starts_with(|c: char| c.is_ascii_alphabetic())),
+                "{at}"
+            );
         }
         for check in table.checks {
             assert!(check.sql.contains("NEW."), "{name}: {} is about the row", check.sql);
-            assert!(check.message.starts_with(|c: char| !c.is_uppercase()), "{name}: {}", check.message);
+            assert!(
+                check.message.starts_with(|c: char| !c.is_uppercase()),
+                "{name}: {}",
+                check.message
+            );
             assert!(!check.message.ends_with('.'), "{name}: {}", check.message);
             assert!(check.hint.ends_with('.'), "{name}: {}", check.hint);
         }
@@ -85,8 +105,11 @@ fn references_point_at_tables_that_come_before() {
                 let Some(reference) = &column.references else { continue };
                 let at = format!("{}.{}", table.name, column.name);
                 let to = before.iter().find(|other| other.name == reference.table);
-                let to = to.unwrap_or_else(|| panic!("{at} points at {}, which comes later", reference.table));
-                let named = to.columns.iter().find(|c| c.name == reference.column).expect("a column");
+                let to = to.unwrap_or_else(|| {
+                    panic!("{at} points at {}, which comes later", reference.table)
+                });
+                let named =
+                    to.columns.iter().find(|c| c.name == reference.column).expect("a column");
                 assert!(if reference.by == By::Id { named.id } else { named.key }, "{at}");
                 assert!(to.regional() <= table.regional(), "{at}: which region of {}?", to.name);
                 let marker = reference.when_null.map(|marker| to.position(marker));
@@ -109,7 +132,11 @@ fn births_describe_rows_of_tables_that_exist() {
             let parent = child.columns.iter().find(|c| c.name == birth.parent).expect("a column");
             assert_eq!(parent.references.as_ref().map(|to| to.table), Some(table.name));
             for (name, json) in birth.cells {
-                assert!(child.columns.iter().any(|c| c.name == *name && c.key), "{}.{name}", child.name);
+                assert!(
+                    child.columns.iter().any(|c| c.name == *name && c.key),
+                    "{}.{name}",
+                    child.name
+                );
                 serde_json::from_str::<serde_json::Value>(json).expect("JSON");
             }
         }
@@ -122,7 +149,10 @@ fn every_resource_says_what_it_may_do() {
         let (name, reads, writes) = (resource.table().name, resource.reads(), resource.writes());
         assert!(!reads.is_empty() && !writes.is_empty(), "{name}");
         for list in [reads, writes] {
-            assert!(list.is_sorted() && list.iter().all(|action| action.contains(':')), "{name}: {list:?}");
+            assert!(
+                list.is_sorted() && list.iter().all(|action| action.contains(':')),
+                "{name}: {list:?}"
+            );
         }
     }
 }

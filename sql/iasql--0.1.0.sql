@@ -187,9 +187,9 @@ COMMENT ON FUNCTION iasql.leave_region(text) IS 'Takes a region''s rows out of t
 CREATE FUNCTION iasql.regions_guard() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF TG_OP <> 'UPDATE' OR NEW.region <> OLD.region THEN
+  IF TG_OP = 'DELETE' OR NEW.region <> OLD.region THEN
     RAISE feature_not_supported USING
-      MESSAGE = 'regions are AWS''s: they can be enabled and disabled, not added, removed or renamed',
+      MESSAGE = 'regions are AWS''s: they can be enabled and disabled, not removed or renamed',
       HINT = 'UPDATE aws_regions SET is_enabled = true WHERE region = ...;';
   END IF;
   IF NEW.is_default AND NOT OLD.is_default THEN
@@ -207,7 +207,7 @@ BEGIN
   RETURN NEW;
 END $$;
 COMMENT ON FUNCTION iasql.regions_guard() IS 'Keeps one default region, and takes the rows of a disabled region out of the database.';
-CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON aws_regions
+CREATE TRIGGER guard BEFORE UPDATE OR DELETE ON aws_regions
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.regions_guard();
 
 -- ---------------------------------------------------------------- what users call

@@ -79,6 +79,7 @@ pub fn look(ask: &Ask<'_>) -> Result<Look> {
     let all = every_scope(&known);
     known.unread = all.into_iter().filter(|scope| !ask.scopes.contains(scope)).collect();
     known.unread.extend(failures.iter().map(|(scope, _)| scope.clone()));
+    known.opaque = unrepresented.iter().map(|(scope, id, _)| (scope.clone(), id.clone())).collect();
     for (scope, rows) in read {
         if let Some(&at) = place.get(scope.table.as_str()) {
             known.seen[at].extend(rows.into_iter().map(|seen| (scope.region.clone(), seen)));

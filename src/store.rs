@@ -17,32 +17,44 @@ use serde_json::Map;
 use std::cell::Cell;
 use std::collections::HashMap;
 
-thread_local!(static BY_ENGINE: Cell<bool> = const { Cell::new(false) });
+/// The depth of triggers at which the engine writes, while it does.
+thread_local!(static BY_ENGINE: Cell<Option<i32>> = const { Cell::new(None) });
 
-/// Whether a row is being written by us; the guards on users' tables ask.
+/// Whether a row is being written by us; the guards on users' tables ask. What a user's trigger
+/// writes in turn is the user's.
 pub fn by_engine() -> bool {
-    BY_ENGINE.get()
+    BY_ENGINE.get().is_some_and(|depth| depth == trigger_depth())
+}
+
+fn trigger_depth() -> i32 {
+    // SAFETY: takes no arguments and returns an int.
+    unsafe { pgrx::direct_function_call::<i32>(pg_sys::pg_trigger_depth, &[]) }.unwrap_or_default()
 }
 
 /// Runs `work` with another role's rights; as the engine, if `engine` says so.
 pub fn as_role<T>(role: Oid, engine: bool, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    struct Back(Oid, i32, bool);
-    impl Drop for Back {
+    struct Was(Option<i32>);
+    impl Drop for Was {
         fn drop(&mut self) {
-            BY_ENGINE.set(self.2);
-            // SAFETY: what was in force before. After an ERROR the abort has done the same.
-            unsafe { pg_sys::SetUserIdAndSecContext(self.0, self.1) };
+            BY_ENGINE.set(self.0);
         }
     }
-    let mut back = Back(pg_sys::InvalidOid, 0, BY_ENGINE.get());
-    // SAFETY: the pattern of every place in PostgreSQL that acts as a table's owner.
-    unsafe {
-        pg_sys::GetUserIdAndSecContext(&raw mut back.0, &raw mut back.1);
-        pg_sys::SetUserIdAndSecContext(role, back.1 | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
-    }
-    BY_ENGINE.set(engine);
+    let _was = Was(BY_ENGINE.replace(engine.then(trigger_depth)));
+    let (mut own, mut context) = (pg_sys::InvalidOid, 0);
+    // SAFETY: the pattern of every place in PostgreSQL that acts as a table's owner. The nest level
+    // takes back what a trigger of theirs may set, the search path above all. After an ERROR the
+    // abort does the same as the lines below.
+    let level = unsafe {
+        pg_sys::GetUserIdAndSecContext(&raw mut own, &raw mut context);
+        pg_sys::SetUserIdAndSecContext(role, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
+        pg_sys::NewGUCNestLevel()
+    };
     let outcome = work();
-    drop(back);
+    // SAFETY: as above.
+    unsafe {
+        pg_sys::AtEOXact_GUC(false, level);
+        pg_sys::SetUserIdAndSecContext(own, context);
+    }
     outcome
 }
 

@@ -37,6 +37,7 @@ fn holder() -> Result<Option<String>> {
                FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
                WHERE l.relation = 'iasql.turn'::regclass AND l.mode = 'RowExclusiveLock' AND l.granted \
                  AND l.pid <> pg_backend_pid() \
+                 AND NOT EXISTS (SELECT FROM pg_locks w WHERE w.pid = l.pid AND NOT w.granted) \
                ORDER BY a.xact_start LIMIT 1";
     spi::one(sql, &[])
 }

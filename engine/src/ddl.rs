@@ -65,7 +65,7 @@ fn definition(table: &Table, column: &Column) -> String {
     let mut line = format!("{} {}", column.name, column.sql);
     if table.primary_key == Some(column.name) {
         line += " PRIMARY KEY";
-    } else if column.required && column.settable() {
+    } else if column.required && (column.settable() || column.default.is_some()) {
         line += " NOT NULL";
     }
     if let Some(default) = column.default {
@@ -157,8 +157,11 @@ fn guard(sql: &mut String, table: &Table) {
         }
     }
     for column in table.columns.iter().filter(|c| c.access == Access::ReadOnly) {
-        let (column, wrong) = (column.name, format!("PERFORM iasql.cloud_owned('{name}', '{}')", column.name));
+        let (default, column, wrong) = (column.default, column.name, format!("PERFORM iasql.cloud_owned('{name}', '{}')", column.name));
         put!(body, "  IF TG_OP = 'UPDATE' AND NEW.{column} IS NULL THEN NEW.{column} := OLD.{column};");
+        if let Some(default) = default {
+            put!(body, "  ELSIF NEW.{column} IS NULL OR (TG_OP = 'INSERT' AND NEW.{column} = {default}) THEN NEW.{column} := {default};");
+        }
         put!(body, "  ELSIF NEW.{column} IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.{column} IS DISTINCT FROM OLD.{column}) THEN");
         put!(body, "    {wrong};");
         put!(body, "  END IF;");

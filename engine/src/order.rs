@@ -1,9 +1,9 @@
 //! What has to wait for what. References are the dependency graph: creates and updates come after
 //! what they refer to, deletes before. Nothing is tried until it works.
 
-use crate::plan::Verb;
+use crate::plan::{Doing, Verb};
 use crate::world::World;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A step before it has its number: one node is made, brought in line, or removed.
 #[derive(Debug, Clone)]
@@ -16,85 +16,151 @@ pub struct Draft {
     pub after: Vec<u32>,
 }
 
-/// The steps of all changes, with what they wait for, in no order yet.
-pub fn drafts(world: &World, changes: impl Iterator<Item = (usize, Verb)>) -> Vec<Draft> {
-    let mut changes: Vec<(usize, Verb)> = changes.collect();
-    changes.sort_unstable_by_key(|&(node, _)| node);
-    let mut drafts = Vec::new();
-    let mut makes: HashMap<usize, usize> = HashMap::new();
-    let mut removes: HashMap<usize, usize> = HashMap::new();
-    for &(node, verb) in &changes {
-        if matches!(verb, Verb::Delete | Verb::Replace) {
-            removes.insert(node, drafts.len());
-            drafts.push((node, false));
+/// The steps of all changes, with what they wait for, in no order yet. `eased` are the nodes that
+/// get along with less: see [`ease`].
+pub fn drafts(world: &World, doing: &BTreeMap<usize, Doing>, eased: &HashSet<usize>) -> Vec<Draft> {
+    let mut steps = Steps::default();
+    for (&node, change) in doing {
+        // What AWS keeps goes along with what it belongs to, by itself.
+        if change.verb.removes() && !change.along {
+            let step = steps.push(node, false);
+            steps.removes.insert(node, step);
         }
-        if verb != Verb::Delete {
-            makes.insert(node, drafts.len());
-            drafts.push((node, true));
+        if change.verb != Verb::Delete {
+            let step = steps.push(node, true);
+            steps.makes.insert(node, step);
         }
     }
-    let mut after: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); drafts.len()];
+    steps.wait_for_targets(world, doing);
+    steps.wait_for_referrers(world, doing);
+    steps.wait_for_names(world, eased);
+    steps.drafts.into_iter().zip(steps.after).map(|(draft, after)| finish(draft, after)).collect()
+}
 
-    // What is only updated exists: nothing has to wait for that, and two such may name each other.
-    let fresh: HashMap<usize, usize> = changes
-        .iter()
-        .filter(|(_, verb)| matches!(verb, Verb::Create | Verb::Replace))
-        .map(|(node, _)| (*node, makes[node]))
-        .collect();
-    for (&node, &step) in &makes {
-        let Some(wanted) = &world.nodes[node].wanted else { continue };
-        after[step].extend(world.targets(node, &wanted.row).filter_map(|(_, to)| fresh.get(&to)));
+fn finish((node, makes): (usize, bool), after: BTreeSet<usize>) -> Draft {
+    let after = after.into_iter().filter_map(|step| u32::try_from(step).ok()).collect();
+    Draft { node, makes, after }
+}
+
+#[derive(Default)]
+struct Steps {
+    drafts: Vec<(usize, bool)>,
+    after: Vec<BTreeSet<usize>>,
+    /// The steps that make a node or bring it in line, and those that remove one.
+    makes: BTreeMap<usize, usize>,
+    removes: BTreeMap<usize, usize>,
+}
+
+impl Steps {
+    fn push(&mut self, node: usize, makes: bool) -> usize {
+        self.drafts.push((node, makes));
+        self.after.push(BTreeSet::new());
+        self.drafts.len() - 1
     }
-    // Whatever points at a thing now has to go, or look elsewhere, before the thing can go.
-    for (node, it) in world.nodes.iter().enumerate() {
-        let Some(seen) = &it.seen else { continue };
-        for (_, to) in world.targets(node, &seen.row) {
-            let Some(&removal) = removes.get(&to) else { continue };
-            let lets_go = removes.get(&node).or_else(|| makes.get(&node));
-            after[removal].extend(lets_go.filter(|&&step| step != removal));
-        }
-    }
-    let mut holders: HashMap<(usize, String), usize> = HashMap::new();
-    for (&node, &removal) in &removes {
-        let it = &world.nodes[node];
-        let key = it.seen.as_ref().and_then(|seen| world.key(it.table, &it.region, &seen.row));
-        if let Some(key) = key {
-            holders.insert((it.table, key), removal);
-        }
-    }
-    for (&node, &step) in &makes {
-        let it = &world.nodes[node];
-        let Some(wanted) = &it.wanted else { continue };
-        let key = world.key(it.table, &wanted.region, &wanted.row);
-        let holder = key.and_then(|key| holders.get(&(it.table, key)).copied());
-        let own = removes.get(&node).copied();
-        match own {
-            Some(removal) if made_first(world, node) => _ = after[removal].insert(step),
-            Some(removal) => _ = after[step].insert(removal),
-            None => {}
-        }
-        if let Some(holder) = holder.filter(|&holder| Some(holder) != own) {
-            after[step].insert(holder);
-        }
-        if world.table(node).exclusive && (it.seen.is_none() || own.is_some()) {
-            after[step].extend(removes.iter().filter_map(|(&other, &removal)| {
-                let other = &world.nodes[other];
-                (other.table == it.table && other.region == wanted.region).then_some(removal)
-            }));
+
+    /// What is only updated exists: nothing has to wait for that, and two such may name each other.
+    fn wait_for_targets(&mut self, world: &World, doing: &BTreeMap<usize, Doing>) {
+        let fresh = |to: usize| doing.get(&to).is_some_and(|change| change.verb.makes());
+        for (&node, &step) in &self.makes {
+            let Some(wanted) = &world.nodes[node].wanted else { continue };
+            for (column, to) in world.targets(node, &wanted.row) {
+                if fresh(to) && world.column(node, column).settable() {
+                    self.after[step].insert(self.makes[&to]);
+                }
+            }
         }
     }
-    let place = |set: BTreeSet<usize>| set.into_iter().filter_map(|s| u32::try_from(s).ok()).collect();
-    let drafts = drafts.into_iter().zip(after);
-    drafts.map(|((node, makes), after)| Draft { node, makes, after: place(after) }).collect()
+
+    /// Whatever points at a thing now has to go, or look elsewhere, before the thing can go.
+    fn wait_for_referrers(&mut self, world: &World, doing: &BTreeMap<usize, Doing>) {
+        for (&node, change) in doing.iter().filter(|(_, change)| !change.along) {
+            let Some(seen) = &world.nodes[node].seen else { continue };
+            for (column, to) in world.targets(node, &seen.row) {
+                let looks_elsewhere = world.column(node, column).settable();
+                let step = match change.verb.removes() {
+                    true => self.removes.get(&node),
+                    false => self.makes.get(&node).filter(|_| looks_elsewhere),
+                };
+                for to in going(world, doing, to) {
+                    if let (Some(&step), Some(&removal)) = (step, self.removes.get(&to))
+                        && removal != step
+                    {
+                        self.after[removal].insert(step);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A name can be given to something new when the old one is gone, and so can room.
+    fn wait_for_names(&mut self, world: &World, eased: &HashSet<usize>) {
+        let mut holders: HashMap<(usize, String), usize> = HashMap::new();
+        let mut yards: HashMap<(usize, &str, Option<usize>), Vec<usize>> = HashMap::new();
+        for (&node, &removal) in &self.removes {
+            let it = &world.nodes[node];
+            let Some(seen) = &it.seen else { continue };
+            if let Some(key) = world.key(it.table, &it.region, &seen.row) {
+                holders.insert((it.table, key), removal);
+            }
+            if world.table(node).exclusive {
+                let yard = (it.table, it.region.as_str(), yard(world, node, &seen.row));
+                yards.entry(yard).or_default().push(removal);
+            }
+        }
+        for (&node, &step) in &self.makes {
+            let it = &world.nodes[node];
+            let Some(wanted) = &it.wanted else { continue };
+            let own = self.removes.get(&node).copied();
+            match own {
+                Some(removal) if made_first(world, node, eased) => _ = self.after[removal].insert(step),
+                Some(removal) => _ = self.after[step].insert(removal),
+                None => {}
+            }
+            if it.seen.is_some() && own.is_none() {
+                continue;
+            }
+            let key = world.key(it.table, &wanted.region, &wanted.row);
+            let holder = key.and_then(|key| holders.get(&(it.table, key)).copied());
+            self.after[step].extend(holder.filter(|&holder| Some(holder) != own));
+            if world.table(node).exclusive && !eased.contains(&node) {
+                let yard = (it.table, wanted.region.as_str(), yard(world, node, &wanted.row));
+                self.after[step].extend(yards.get(&yard).into_iter().flatten());
+            }
+        }
+    }
+}
+
+/// What goes when a node goes: the node itself, or what takes it along.
+fn going(world: &World, doing: &BTreeMap<usize, Doing>, node: usize) -> Vec<usize> {
+    let Some(change) = doing.get(&node).filter(|change| change.along) else { return vec![node] };
+    let seen = world.nodes[node].seen.as_ref().filter(|_| change.verb.removes());
+    seen.map_or_else(Vec::new, |seen| world.targets(node, &seen.row).map(|(_, to)| to).collect())
+}
+
+/// Things of an exclusive kind get into each other's way within what they are part of.
+fn yard(world: &World, node: usize, row: &crate::Row) -> Option<usize> {
+    world.targets(node, row).find(|&(column, _)| world.column(node, column).key).map(|(_, to)| to)
 }
 
 /// Whether the replacement of a thing can be there before the old one goes: their names differ, and
 /// its kind allows it.
-pub fn made_first(world: &World, node: usize) -> bool {
+pub fn made_first(world: &World, node: usize, eased: &HashSet<usize>) -> bool {
     let it = &world.nodes[node];
     let (Some(wanted), Some(seen)) = (&it.wanted, &it.seen) else { return false };
     let key = |region, row| world.key(it.table, region, row);
-    world.table(node).create_first && key(&wanted.region, &wanted.row) != key(&it.region, &seen.row)
+    world.table(node).create_first
+        && !eased.contains(&node)
+        && key(&wanted.region, &wanted.row) != key(&it.region, &seen.row)
+}
+
+/// Finds what can be given up to get out of a circle: that old ones of an exclusive kind are gone
+/// before new ones come, else that a new one is there before the old one goes (two that exchange
+/// their names). False if the circle is a true one.
+pub fn ease(world: &World, circle: &[usize], eased: &mut HashSet<usize>) -> bool {
+    let exclusive = |&&node: &&usize| world.table(node).exclusive && !eased.contains(&node);
+    let first = |&&node: &&usize| made_first(world, node, eased);
+    let node = circle.iter().find(exclusive).or_else(|| circle.iter().find(first)).copied();
+    node.is_some_and(|node| eased.insert(node))
 }
 
 /// The steps so that each comes after those it waits for; else the nodes of a circle.
@@ -135,15 +201,15 @@ pub fn sorted(drafts: Vec<Draft>) -> Result<Vec<Draft>, Vec<usize>> {
 /// Follows the steps that still wait until one comes round again.
 fn circle(drafts: &[Draft], waits: &[usize]) -> Vec<usize> {
     let Some(mut at) = waits.iter().position(|&n| n > 0) else { return Vec::new() };
+    let mut place = vec![None; drafts.len()];
     let mut path = Vec::new();
-    loop {
-        if let Some(start) = path.iter().position(|&seen| seen == at) {
-            path.push(at);
-            return path[start..].iter().map(|&step| drafts[step].node).collect();
-        }
-        path.push(at);
-        let next = drafts[at].after.iter().map(|&s| s as usize).find(|&s| waits[s] > 0);
-        let Some(next) = next else { return path.iter().map(|&step| drafts[step].node).collect() };
-        at = next;
+    while place[at].is_none() {
+        place[at] = Some(path.len());
+        path.push(drafts[at].node);
+        // One that waits has one before it that waits, too.
+        let waiting = |&step: &usize| waits[step] > 0;
+        at = drafts[at].after.iter().map(|&step| step as usize).find(waiting).unwrap_or(at);
     }
+    path.push(drafts[at].node);
+    path.split_off(place[at].unwrap_or(0))
 }

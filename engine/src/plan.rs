@@ -12,9 +12,9 @@
 
 use crate::table::{Birth, By};
 use crate::wire::{self, Step};
-use crate::world::World;
+use crate::world::{Base, Wanted, World, plain};
 use crate::{Row, Value, compare, order};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What apply would do.
 #[derive(Debug, Default)]
@@ -65,6 +65,16 @@ impl Verb {
             Self::Delete => "delete",
         }
     }
+
+    /// Whether something is there afterwards that was not there before.
+    pub fn makes(self) -> bool {
+        matches!(self, Self::Create | Self::Replace)
+    }
+
+    /// Whether something is gone afterwards that was there before.
+    pub fn removes(self) -> bool {
+        matches!(self, Self::Delete | Self::Replace)
+    }
 }
 
 /// Why something happens.
@@ -106,15 +116,29 @@ pub enum Settled {
     Kept,
 }
 
+/// What happens to a node.
 #[derive(Debug, Clone)]
-struct Doing {
-    verb: Verb,
+pub struct Doing {
+    /// The verb.
+    pub verb: Verb,
+    /// AWS keeps it, but not when what it belongs to goes: its removal takes no step.
+    pub along: bool,
     reason: Reason,
     columns: Vec<usize>,
     moved: bool,
 }
 
-/// Whether the user has edited a row since database and cloud last agreed.
+impl Doing {
+    fn new(verb: Verb, reason: Reason) -> Self {
+        Self { verb, along: false, reason, columns: Vec::new(), moved: false }
+    }
+}
+
+/// What happens to which node.
+type Doings = BTreeMap<usize, Doing>;
+
+/// Whether the user has edited a row since database and cloud last agreed, and the cloud says
+/// otherwise.
 pub fn edited(world: &World, node: usize) -> bool {
     decide(world, node).is_some_and(|doing| doing.reason.of_user())
 }
@@ -125,7 +149,9 @@ pub fn pending(world: &World, node: usize) -> bool {
     match (&it.wanted, &it.base) {
         (Some(wanted), Some(base)) => {
             let columns = world.table(node).columns;
-            let differs = |at: usize| compare::differs(&columns[at], &wanted.row[at], &base.row[at]);
+            let differs = |at: usize| {
+                !it.implied.contains(&at) && compare::differs(&columns[at], &wanted.row[at], &base.row[at])
+            };
             wanted.region != base.region || (0..columns.len()).any(differs)
         }
         (wanted, base) => wanted.is_some() || base.is_some(),
@@ -134,143 +160,207 @@ pub fn pending(world: &World, node: usize) -> bool {
 
 /// Works out what apply would do.
 pub fn plan(world: &World) -> Plan {
-    let mut plan = Plan { problems: world.clashes.clone(), ..Plan::default() };
-    let mut doing: HashMap<usize, Doing> = HashMap::new();
-    for node in 0..world.nodes.len() {
-        if world.nodes[node].unread {
-            plan.held.push(node);
-        } else if let Some(change) = decide(world, node) {
-            doing.insert(node, change);
+    let mut held = out_of_sight(world);
+    let mut eased = HashSet::new();
+    loop {
+        let (mut plan, doing) = decided(world, &mut held, &eased);
+        match order::sorted(order::drafts(world, &doing, &eased)) {
+            Ok(drafts) => {
+                settle(world, &doing, &held, &mut plan);
+                steps(world, &doing, &drafts, &mut plan);
+            }
+            Err(circle) if order::ease(world, &circle, &mut eased) => continue,
+            Err(circle) => {
+                let name = |&node: &usize| format!("{} {}", world.table(node).name, world.label(node));
+                let names: Vec<String> = circle.iter().map(name).collect();
+                let words = format!("waits for itself: {}", names.join(" -> "));
+                plan.problems.extend(circle.first().map(|&node| (node, words)));
+            }
         }
+        plan.held = held.into_iter().collect();
+        plan.held.sort_unstable();
+        return plan;
     }
-    spread(world, &mut doing);
-    hold(world, &mut doing, &mut plan);
+}
+
+/// Everything about a plan but its steps. What has to wait for something out of sight joins `held`.
+fn decided(world: &World, held: &mut HashSet<usize>, eased: &HashSet<usize>) -> (Plan, Doings) {
+    let mut plan = Plan { problems: world.clashes.clone(), ..Plan::default() };
+    let mut doing = loop {
+        let nodes = (0..world.nodes.len()).filter(|node| !held.contains(node));
+        let mut doing = nodes.filter_map(|node| Some((node, decide(world, node)?))).collect();
+        spread(world, &mut doing, held, eased);
+        let waiting = waiting(world, &doing, held);
+        if waiting.is_empty() {
+            break doing;
+        }
+        held.extend(waiting);
+    };
     keep(world, &mut doing, &mut plan);
     object(world, &doing, &mut plan);
-    settle(world, &doing, &mut plan);
-    steps(world, &doing, &mut plan);
-    plan
+    (plan, doing)
 }
 
 /// The table above, for one thing.
 fn decide(world: &World, node: usize) -> Option<Doing> {
     let it = &world.nodes[node];
-    let doing = |verb, reason| Some(Doing { verb, reason, columns: Vec::new(), moved: false });
+    let table = world.table(node);
     match (&it.wanted, &it.base, &it.seen) {
-        (Some(_), None, None) => doing(Verb::Create, Reason::Added),
-        (Some(_), Some(_), None) => doing(Verb::Create, Reason::Gone),
-        (None, Some(_), Some(_)) => doing(Verb::Delete, Reason::Removed),
-        (None, None, Some(_)) if it.orphan => doing(Verb::Delete, Reason::Orphan),
+        (Some(_), None, None) => Some(Doing::new(Verb::Create, Reason::Added)),
+        // What only the cloud can make is gone for good: a sync takes the row away.
+        (Some(_), Some(_), None) if table.import_only => None,
+        (Some(_), Some(_), None) => Some(Doing::new(Verb::Create, Reason::Gone)),
+        (None, Some(_), Some(_)) => Some(Doing::new(Verb::Delete, Reason::Removed)),
+        (None, None, Some(_)) if it.orphan => Some(Doing::new(Verb::Delete, Reason::Orphan)),
         (Some(wanted), base, Some(seen)) => {
-            let table = world.table(node);
             let columns = compare::differing(table, &wanted.row, &seen.row);
             let moved = wanted.region != it.region;
             if columns.is_empty() && !moved {
                 return None;
             }
             let replaces = moved || columns.iter().any(|&at| table.columns[at].replaces());
-            let edited = |base: &Row| {
-                moved || columns.iter().any(|&at| {
-                    let kind = table.columns[at].kind;
-                    !compare::equal(kind, &wanted.row[at], &base[at])
-                })
+            let changed = |base: &Row, at: usize| {
+                !compare::equal(table.columns[at].kind, &wanted.row[at], &base[at])
             };
             let reason = match base {
                 None => Reason::Adopted,
-                Some(base) if edited(&base.row) => Reason::Edited,
+                Some(base) if moved || columns.iter().any(|&at| changed(&base.row, at)) => Reason::Edited,
                 Some(_) => Reason::Drift,
             };
             let verb = if replaces { Verb::Replace } else { Verb::Update };
-            Some(Doing { verb, reason, columns, moved })
+            Some(Doing { columns, moved, ..Doing::new(verb, reason) })
         }
         _ => None,
     }
 }
 
 /// What refers to something made anew has to be pointed at the new one, or made anew itself.
-fn spread(world: &World, doing: &mut HashMap<usize, Doing>) {
-    loop {
-        let mut more = Vec::new();
-        for (node, it) in world.nodes.iter().enumerate() {
-            let (Some(wanted), Some(_), false) = (&it.wanted, &it.seen, it.unread) else { continue };
+fn spread(world: &World, doing: &mut Doings, held: &HashSet<usize>, eased: &HashSet<usize>) {
+    let mut anew: Vec<usize> = doing.keys().copied().filter(|&node| made_anew(world, doing, node)).collect();
+    if anew.is_empty() {
+        return;
+    }
+    let mut referring: HashMap<usize, Vec<(usize, usize)>> = HashMap::new();
+    for (node, it) in world.nodes.iter().enumerate() {
+        if let (Some(wanted), Some(_), false) = (&it.wanted, &it.seen, held.contains(&node)) {
             for (column, to) in world.targets(node, &wanted.row) {
-                let Some(anew) = doing.get(&to).filter(|d| made_anew(world, to, d)) else { continue };
-                let gone = anew.verb == Verb::Create || order::made_first(world, to);
-                let definition = &world.table(node).columns[column];
-                // An old one that goes before the new one is there must not be pointed at.
-                let verb = if definition.replaces() || !gone { Verb::Replace } else { Verb::Update };
-                let now = doing.get(&node);
-                let enough = now.is_some_and(|d| {
-                    d.columns.contains(&column) && (d.verb == verb || d.verb == Verb::Replace)
-                });
-                if !enough {
-                    more.push((node, column, verb, Reason::Follows(to)));
-                }
+                referring.entry(to).or_default().push((node, column));
             }
         }
-        if more.is_empty() {
-            return;
-        }
-        for (node, column, verb, reason) in more {
-            let entry = doing.entry(node).or_insert(Doing { verb, reason, columns: Vec::new(), moved: false });
-            if !entry.columns.contains(&column) {
-                entry.columns.push(column);
-                entry.columns.sort_unstable();
+    }
+    while let Some(to) = anew.pop() {
+        // An old one that goes before the new one is there must not be pointed at.
+        let gone_first = doing[&to].verb == Verb::Replace && !order::made_first(world, to, eased);
+        for &(node, column) in referring.get(&to).into_iter().flatten() {
+            let definition = world.column(node, column);
+            if !definition.settable() && !world.table(node).import_only {
+                continue;
             }
-            if verb == Verb::Replace && entry.verb == Verb::Update {
-                entry.verb = Verb::Replace;
+            let replaces = definition.replaces() || gone_first || world.table(node).import_only;
+            let before = made_anew(world, doing, node);
+            let change = doing.entry(node).or_insert_with(|| Doing::new(Verb::Update, Reason::Follows(to)));
+            if !change.columns.contains(&column) {
+                change.columns.push(column);
+                change.columns.sort_unstable();
+            }
+            if replaces && change.verb == Verb::Update {
+                change.verb = Verb::Replace;
+            }
+            if !before && made_anew(world, doing, node) {
+                anew.push(node);
             }
         }
     }
 }
 
 /// Whether a thing that others may refer to gets another id.
-fn made_anew(world: &World, node: usize, doing: &Doing) -> bool {
-    let again = doing.verb == Verb::Create && world.nodes[node].base.is_some();
-    again || doing.verb == Verb::Replace
+fn made_anew(world: &World, doing: &Doings, node: usize) -> bool {
+    doing.get(&node).is_some_and(|change| {
+        let again = change.verb == Verb::Create && world.nodes[node].base.is_some();
+        again || change.verb == Verb::Replace
+    })
 }
 
-/// What refers to something of which nothing is known waits until it is.
-fn hold(world: &World, doing: &mut HashMap<usize, Doing>, plan: &mut Plan) {
-    let mut held: HashSet<usize> = plan.held.iter().copied().collect();
-    loop {
-        let unknown = |to: &usize| held.contains(to) && world.nodes[*to].base.is_none();
-        let waits = |node: usize| {
-            let it = &world.nodes[node];
-            it.wanted.as_ref().is_some_and(|w| world.targets(node, &w.row).any(|(_, to)| unknown(&to)))
-        };
-        let waiting: Vec<usize> = doing.keys().copied().filter(|&node| waits(node)).collect();
-        if waiting.is_empty() {
-            return;
-        }
-        for node in waiting {
-            doing.remove(&node);
-            held.insert(node);
-            plan.held.push(node);
+/// The nodes of which nothing is known, where they are or where they are to be.
+fn out_of_sight(world: &World) -> HashSet<usize> {
+    let hidden = |node: &usize| {
+        let it = &world.nodes[*node];
+        it.unread || it.wanted.as_ref().is_some_and(|w| world.is_unread(it.table, &w.region))
+    };
+    (0..world.nodes.len()).filter(hidden).collect()
+}
+
+/// What has to wait until more is known: what refers to something out of sight, what something out
+/// of sight may refer to, and what may not have its name yet.
+fn waiting(world: &World, doing: &Doings, held: &HashSet<usize>) -> Vec<usize> {
+    if held.is_empty() && !world.blind() {
+        return Vec::new();
+    }
+    let mut used = HashSet::new();
+    let mut names = HashSet::new();
+    for &node in held {
+        let it = &world.nodes[node];
+        let seen = it.seen.as_ref().map(|seen| (&it.region, &seen.row));
+        let now = seen.or(it.base.as_ref().map(|base| (&base.region, &base.row)));
+        if let Some((region, row)) = now {
+            used.extend(world.targets(node, row).map(|(_, to)| to));
+            names.extend(world.key(it.table, region, row).map(|key| (it.table, key)));
         }
     }
+    let waits = |node: usize, change: &Doing| {
+        let it = &world.nodes[node];
+        let refers = it.wanted.as_ref().is_some_and(|wanted| {
+            let mut targets = world.targets(node, &wanted.row);
+            targets.any(|(_, to)| held.contains(&to) && nameless(world, to)) || world.lacks_default(node, wanted)
+        });
+        let fresh = it.wanted.as_ref().filter(|_| change.verb.makes());
+        let key = fresh.and_then(|wanted| world.key(it.table, &wanted.region, &wanted.row));
+        refers
+            || (change.verb.removes() && used.contains(&node))
+            || key.is_some_and(|key| names.contains(&(it.table, key)))
+    };
+    doing.iter().filter(|(node, change)| waits(**node, change)).map(|(&node, _)| node).collect()
+}
+
+/// Whether something out of sight can't be referred to: it may not be there, or is not there yet.
+fn nameless(world: &World, node: usize) -> bool {
+    let it = &world.nodes[node];
+    let moves = it.wanted.as_ref().is_some_and(|wanted| wanted.region != it.region);
+    moves || (it.base.is_none() && it.seen.is_none())
 }
 
 /// What AWS does not let go of stays, unless it goes along with what it belongs to.
-fn keep(world: &World, doing: &mut HashMap<usize, Doing>, plan: &mut Plan) {
-    for (node, it) in world.nodes.iter().enumerate() {
-        let Some(seen) = it.seen.as_ref().filter(|seen| seen.kept.is_some()) else { continue };
-        let Some(change) = doing.get(&node) else { continue };
+fn keep(world: &World, doing: &mut Doings, plan: &mut Plan) {
+    let kept = |node: &usize| world.nodes[*node].seen.as_ref().is_some_and(|seen| seen.kept.is_some());
+    let changed: Vec<usize> = doing.keys().copied().filter(kept).collect();
+    let mut back = HashSet::new();
+    for node in changed {
+        let (Some(seen), Some(change)) = (&world.nodes[node].seen, doing.get(&node)) else { continue };
         let belongs = |(column, to): (usize, usize)| {
-            let fixed = world.table(node).columns[column].replaces();
-            fixed && doing.get(&to).is_some_and(|d| matches!(d.verb, Verb::Delete | Verb::Replace))
+            let goes = doing.get(&to).is_some_and(|change| change.verb.removes());
+            goes && world.column(node, column).replaces()
         };
-        match change.verb {
+        let along = world.targets(node, &seen.row).any(belongs);
+        let (verb, reason) = (change.verb, change.reason);
+        match verb {
+            Verb::Delete | Verb::Replace if along => {
+                doing.entry(node).and_modify(|change| change.along = true);
+                if verb == Verb::Delete {
+                    plan.settled.push((node, Settled::Forgotten));
+                }
+            }
             Verb::Delete => {
-                let goes_along = world.targets(node, &seen.row).any(belongs);
-                let settled = if goes_along { Settled::Forgotten } else { Settled::Kept };
-                plan.settled.push((node, settled));
+                let has_row = |to: usize| back.contains(&to) || world.nodes[to].wanted.is_some();
+                // A row comes back to what it refers to. An orphan never had one.
+                if reason != Reason::Orphan && world.targets(node, &seen.row).all(|(_, to)| has_row(to)) {
+                    plan.settled.push((node, Settled::Kept));
+                    back.insert(node);
+                }
                 doing.remove(&node);
             }
-            Verb::Replace if !world.targets(node, &seen.row).any(belongs) => {
+            Verb::Replace => {
                 let why = seen.kept.as_deref().unwrap_or_default();
-                let columns: Vec<_> = change.columns.iter().map(|&at| world.table(node).columns[at].name).collect();
-                let columns = if columns.is_empty() { "region".to_owned() } else { columns.join(", ") };
+                let columns = columns(world, node, change).join(", ");
                 plan.problems.push((node, format!("can't be replaced to change {columns}: {why}")));
             }
             _ => {}
@@ -278,81 +368,98 @@ fn keep(world: &World, doing: &mut HashMap<usize, Doing>, plan: &mut Plan) {
     }
 }
 
-/// A replacement takes along what the cloud keeps inside: if that is nobody's row, it would be lost.
-fn object(world: &World, doing: &HashMap<usize, Doing>, plan: &mut Plan) {
-    for (node, it) in world.nodes.iter().enumerate() {
-        let (None, None, Some(seen), false) = (&it.wanted, &it.base, &it.seen, it.orphan) else { continue };
-        if seen.kept.is_some() {
-            continue;
-        }
-        for (column, to) in world.targets(node, &seen.row) {
-            let replaced = doing.get(&to).is_some_and(|d| d.verb == Verb::Replace);
-            if replaced && world.table(node).columns[column].replaces() {
-                let (table, label) = (world.table(node).name, world.label(node));
-                let words = format!("replacing it would lose {table} {label}, which is in the cloud but not in this database: run iasql_sync() first");
-                plan.problems.push((to, words));
+/// The columns that differ, by name.
+fn columns(world: &World, node: usize, change: &Doing) -> Vec<&'static str> {
+    let names = change.columns.iter().map(|&at| world.column(node, at).name);
+    names.chain(change.moved.then_some("region")).collect()
+}
+
+/// What must not be done: to replace what is not ours, or what holds something that is not ours.
+fn object(world: &World, doing: &Doings, plan: &mut Plan) {
+    let replaced = |node: usize| doing.get(&node).is_some_and(|change| change.verb == Verb::Replace);
+    let lost = |node: usize| {
+        let (table, label) = (world.table(node).name, world.label(node));
+        format!("replacing it would lose {table} {label}")
+    };
+    if doing.values().any(|change| change.verb == Verb::Replace) {
+        for (node, it) in world.nodes.iter().enumerate() {
+            let (None, None, Some(seen), false) = (&it.wanted, &it.base, &it.seen, it.orphan) else { continue };
+            for (column, to) in world.targets(node, &seen.row) {
+                if seen.kept.is_none() && replaced(to) && world.column(node, column).replaces() {
+                    let why = "which is in the cloud but not in this database: run iasql_sync() first";
+                    plan.problems.push((to, format!("{}, {why}", lost(node))));
+                }
             }
         }
     }
     for (&node, change) in doing {
         let table = world.table(node);
-        if table.import_only && change.verb != Verb::Delete {
-            plan.problems.push((node, format!("a {} can only come from the cloud", table.name)));
+        match change.reason {
+            Reason::Follows(to) if table.import_only => {
+                plan.problems.push((to, format!("{}, which can only come from the cloud", lost(node))));
+            }
+            _ if table.import_only && change.verb != Verb::Delete => {
+                plan.problems.push((node, format!("a {} can only come from the cloud", table.name)));
+            }
+            _ if change.verb == Verb::Replace && !world.ours(node) => {
+                let columns = columns(world, node, change).join(", ");
+                let words = format!(
+                    "exists in the cloud already, and was not made from this row: to change {columns}, it would \
+                     have to be replaced; run iasql_sync() to take it as it is, or delete it there"
+                );
+                plan.problems.push((node, words));
+            }
+            _ => {}
         }
     }
     plan.problems.sort();
+    plan.problems.dedup();
 }
 
 /// Rows that agree with the cloud although nobody remembers it, and rows gone on both sides.
-fn settle(world: &World, doing: &HashMap<usize, Doing>, plan: &mut Plan) {
+fn settle(world: &World, doing: &Doings, held: &HashSet<usize>, plan: &mut Plan) {
     for (node, it) in world.nodes.iter().enumerate() {
+        if held.contains(&node) || doing.contains_key(&node) {
+            continue;
+        }
         match (&it.wanted, &it.base, &it.seen) {
-            (Some(wanted), base, Some(seen)) if !doing.contains_key(&node) => {
-                let table = world.table(node);
-                let old = |base: &crate::world::Base| {
-                    plain_differs(&base.pk, &wanted.pk)
-                        || base.region != it.region
-                        || table.cloud_id(&seen.row) != Some(base.cloud_id.as_str())
-                        || (0..table.columns.len()).any(|at| cell_moved(world, node, at, &base.row, wanted, &seen.row))
-                };
-                if base.as_ref().is_none_or(old) {
+            (Some(wanted), base, Some(seen)) => {
+                let remembered = |base: &Base| remembered(world, node, base, wanted, &seen.row);
+                if !base.as_ref().is_some_and(remembered) {
                     plan.settled.push((node, Settled::Agreed));
                 }
             }
-            (None, Some(_), None) if !it.unread => plan.settled.push((node, Settled::Forgotten)),
+            (None, Some(_), None) => plan.settled.push((node, Settled::Forgotten)),
             _ => {}
         }
     }
 }
 
-fn plain_differs(a: &Value, b: &Value) -> bool {
-    crate::world::plain(a) != crate::world::plain(b)
-}
-
-/// Whether a cell has to be written: into the base row, or, where AWS owns it, into the row.
-fn cell_moved(world: &World, node: usize, at: usize, base: &Row, wanted: &crate::world::Wanted, seen: &Row) -> bool {
-    let column = &world.table(node).columns[at];
-    if column.settable() {
-        let filled = column.late && wanted.row[at].is_null() && !seen[at].is_null();
-        filled || !compare::equal(column.kind, &base[at], &wanted.row[at])
-    } else {
-        !compare::equal(column.kind, &wanted.row[at], &seen[at])
-    }
-}
-
-/// Numbers the steps, finds what waits for what, and puts the changes in that order.
-fn steps(world: &World, doing: &HashMap<usize, Doing>, plan: &mut Plan) {
-    let drafts = order::drafts(world, doing.iter().map(|(&node, d)| (node, d.verb)));
-    let drafts = match order::sorted(drafts) {
-        Ok(drafts) => drafts,
-        Err(circle) => {
-            let names: Vec<String> = circle.iter().map(|&n| format!("{} {}", world.table(n).name, world.label(n))).collect();
-            plan.problems.push((circle[0], format!("waits for itself: {}", names.join(" -> "))));
-            return;
+/// Whether a base row says already that row and resource agree, and the row all that AWS has told.
+fn remembered(world: &World, node: usize, base: &Base, wanted: &Wanted, seen: &Row) -> bool {
+    let columns = world.table(node).columns;
+    let told = |(at, column): (usize, &crate::table::Column)| {
+        let (wanted, base, seen) = (&wanted.row[at], &base.row[at], &seen[at]);
+        if !column.settable() {
+            return compare::equal(column.kind, wanted, seen);
         }
+        let to_fill = if world.nodes[node].implied.contains(&at) {
+            wanted.as_u64().is_some_and(|to| world.nodes[to as usize].wanted.is_some())
+        } else {
+            column.late && wanted.is_null() && !seen.is_null()
+        };
+        !to_fill && compare::equal(column.kind, base, wanted)
     };
+    plain(&base.pk) == plain(&wanted.pk)
+        && base.region == wanted.region
+        && world.cloud_id(node) == Some(&base.cloud_id)
+        && columns.iter().enumerate().all(told)
+}
+
+/// Numbers the steps and puts the changes in their order.
+fn steps(world: &World, doing: &Doings, drafts: &[order::Draft], plan: &mut Plan) {
     let makes: HashMap<usize, u32> =
-        drafts.iter().zip(0..).filter(|(d, _)| d.makes).map(|(d, n)| (d.node, n)).collect();
+        drafts.iter().zip(0..).filter(|(draft, _)| draft.makes).map(|(draft, n)| (draft.node, n)).collect();
     let anew = anew(world, doing, &makes);
     let none = HashMap::new();
     let children = children(world, doing);
@@ -360,7 +467,7 @@ fn steps(world: &World, doing: &HashMap<usize, Doing>, plan: &mut Plan) {
     let mut born: HashMap<usize, usize> = HashMap::new();
     let mut strip: HashMap<usize, Vec<(String, Row)>> = HashMap::new();
     for (&parent, change) in doing {
-        if matches!(change.verb, Verb::Create | Verb::Replace) {
+        if change.verb.makes() {
             for birth in world.table(parent).births {
                 match child(world, children.get(&parent), parent, birth) {
                     Some(child) => _ = born.insert(child, parent),
@@ -401,18 +508,14 @@ fn steps(world: &World, doing: &HashMap<usize, Doing>, plan: &mut Plan) {
         });
         of_node.entry(node).or_default().push(number);
     }
-    let mut changes: Vec<Change> = doing
-        .iter()
-        .map(|(&node, change)| {
-            let columns = world.table(node).columns;
-            let names = change.columns.iter().map(|&at| columns[at].name);
-            Change {
-                node,
-                verb: change.verb,
-                reason: change.reason,
-                columns: names.chain(change.moved.then_some("region")).collect(),
-                steps: of_node.remove(&node).unwrap_or_default(),
-            }
+    let shown = doing.iter().filter(|(_, change)| !(change.along && change.verb == Verb::Delete));
+    let mut changes: Vec<Change> = shown
+        .map(|(&node, change)| Change {
+            node,
+            verb: change.verb,
+            reason: change.reason,
+            columns: columns(world, node, change),
+            steps: of_node.remove(&node).unwrap_or_default(),
         })
         .collect();
     changes.sort_by_key(|change| change.steps.first().copied());
@@ -420,7 +523,7 @@ fn steps(world: &World, doing: &HashMap<usize, Doing>, plan: &mut Plan) {
 }
 
 /// The makers of what does not exist yet, or will exist anew.
-fn anew(world: &World, doing: &HashMap<usize, Doing>, makes: &HashMap<usize, u32>) -> HashMap<usize, u32> {
+fn anew(world: &World, doing: &Doings, makes: &HashMap<usize, u32>) -> HashMap<usize, u32> {
     let fresh = |node: &usize| {
         let change = &doing[node];
         world.nodes[*node].seen.is_none() || change.verb == Verb::Replace
@@ -430,29 +533,28 @@ fn anew(world: &World, doing: &HashMap<usize, Doing>, makes: &HashMap<usize, u32
 
 /// A row as the worker takes it: references by the cloud's names, or by the step that will know.
 fn in_cloud_terms(world: &World, node: usize, row: &Row, anew: &HashMap<usize, u32>) -> Row {
-    let columns = world.table(node).columns;
-    let cell = |(at, cell): (usize, &Value)| {
-        let (Some(reference), Some(to)) = (&columns[at].references, world.target(row, at)) else {
-            return cell.clone();
-        };
-        if let Some(&step) = anew.get(&to) {
-            let named = world.nodes[to].wanted.as_ref().filter(|_| reference.by == By::Name);
-            return match named {
-                Some(wanted) => world.table(to).cell(&wanted.row, reference.column).clone(),
+    let mut said = row.clone();
+    for link in world.links(node) {
+        let Some(to) = world.target(row, link.column) else { continue };
+        let step = anew.get(&to).filter(|_| world.column(node, link.column).settable());
+        let named = || world.nodes[to].wanted.as_ref().filter(|_| link.reference.by == By::Name);
+        said[link.column] = match step {
+            Some(&step) => match named() {
+                Some(wanted) => world.table(to).cell(&wanted.row, link.reference.column).clone(),
                 None => wire::pending(step),
-            };
-        }
-        world.cloud_name(to, reference.column).cloned().unwrap_or(Value::Null)
-    };
-    row.iter().enumerate().map(cell).collect()
+            },
+            None => world.cloud_name(to, link.reference.column).cloned().unwrap_or(Value::Null),
+        };
+    }
+    said
 }
 
 /// The things to be made, by what they refer to.
-fn children(world: &World, doing: &HashMap<usize, Doing>) -> HashMap<usize, Vec<usize>> {
+fn children(world: &World, doing: &Doings) -> HashMap<usize, Vec<usize>> {
     let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
     for (&node, change) in doing {
         let Some(wanted) = &world.nodes[node].wanted else { continue };
-        if matches!(change.verb, Verb::Create | Verb::Replace) {
+        if change.verb.makes() {
             for (_, to) in world.targets(node, &wanted.row) {
                 children.entry(to).or_default().push(node);
             }
@@ -472,21 +574,16 @@ fn child(world: &World, among: Option<&Vec<usize>>, parent: usize, birth: &Birth
             if column.name == birth.parent {
                 world.target(&wanted.row, at) == Some(parent)
             } else {
-                compare::equal(column.kind, &wanted.row[at], &birth_cell(birth, column.name))
+                compare::equal(column.kind, &wanted.row[at], &birth.cell(column.name))
             }
         })
     })
 }
 
-fn birth_cell(birth: &Birth, column: &str) -> Value {
-    let cell = birth.cells.iter().find(|(name, _)| *name == column);
-    cell.and_then(|(_, json)| serde_json::from_str(json).ok()).unwrap_or(Value::Null)
-}
-
 /// What is born along with a parent and described by no row.
 fn unwanted(world: &World, birth: &Birth, parent: u32) -> Option<(String, Row)> {
     let table = world.tables.iter().find(|t| t.name == birth.table)?;
-    let cell = |name| if name == birth.parent { wire::pending(parent) } else { birth_cell(birth, name) };
+    let cell = |name| if name == birth.parent { wire::pending(parent) } else { birth.cell(name) };
     Some((birth.table.to_owned(), table.columns.iter().map(|c| cell(c.name)).collect()))
 }
 

@@ -1,9 +1,9 @@
 //! What sync would do to the rows: the cloud wins. Pending edits are discarded, and each that is
 //! discarded is said.
 
-use crate::plan::{Verb, edited};
-use crate::table::Access;
-use crate::world::World;
+use crate::plan::{Verb, edited, pending};
+use crate::table::By;
+use crate::world::{Link, World, plain};
 use crate::{Row, compare};
 use std::collections::HashSet;
 
@@ -33,39 +33,45 @@ pub struct RowChange {
     pub discards: bool,
 }
 
+/// What becomes of the row of a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// There is none, or there is no use for one.
+    None,
+    /// It says what is seen.
+    Seen,
+    /// It stays as it is: nothing is known of its thing, or others that stay refer to it.
+    Stays,
+    /// It goes.
+    Goes,
+}
+
 /// Works out what sync would do.
 pub fn sync(world: &World) -> Sync {
     let mut sync = Sync::default();
     let mut deletes = Vec::new();
-    let mut absent = HashSet::new();
-    let needed = needed_by_unread(world);
+    let fates = fates(world);
     for (node, it) in world.nodes.iter().enumerate() {
-        if it.unread {
-            if it.wanted.is_none() {
-                absent.insert(node);
-            }
-            continue;
-        }
-        let discards = edited(world, node);
-        let change = |verb, columns| RowChange { node, verb, columns, discards };
-        match (&it.wanted, &it.base, &it.seen) {
-            (Some(_), _, Some(seen)) => {
+        let homeless = || homeless(world, node, &it.seen.as_ref()?.row, &fates);
+        let change = |verb, columns, discards| RowChange { node, verb, columns, discards };
+        match (fates[node], &it.wanted, &it.seen) {
+            (Fate::Seen, Some(_), Some(seen)) => {
                 let columns = changed(world, node, &seen.row);
                 if columns.is_empty() {
                     sync.agreed.extend((!remembered(world, node, &seen.row)).then_some(node));
                 } else {
-                    sync.changes.push(change(Verb::Update, columns));
+                    sync.changes.push(change(Verb::Update, columns, edited(world, node)));
                 }
             }
-            (None, _, Some(seen)) => match homeless(world, node, &seen.row, &absent) {
-                None => sync.changes.push(change(Verb::Create, Vec::new())),
-                Some(why) => {
-                    absent.insert(node);
-                    sync.unrepresented.push((node, why));
-                }
-            },
-            (Some(_), _, None) if !needed.contains(&node) => deletes.push(change(Verb::Delete, Vec::new())),
-            (None, Some(_), None) => sync.forgotten.push(node),
+            (Fate::Seen, None, _) => {
+                sync.changes.push(change(Verb::Create, Vec::new(), it.base.is_some()));
+            }
+            (Fate::Goes, ..) => {
+                sync.unrepresented.extend(homeless().map(|why| (node, why)));
+                deletes.push(change(Verb::Delete, Vec::new(), pending(world, node)));
+            }
+            (Fate::None, _, Some(_)) => sync.unrepresented.extend(homeless().map(|why| (node, why))),
+            (Fate::None, _, None) if !it.unread && it.base.is_some() => sync.forgotten.push(node),
             _ => {}
         }
     }
@@ -73,12 +79,94 @@ pub fn sync(world: &World) -> Sync {
     sync
 }
 
+/// What becomes of each row. References stay whole: what a row that stays refers to stays, too, and
+/// what refers to something without a row has none itself.
+fn fates(world: &World) -> Vec<Fate> {
+    let mut stays: HashSet<usize> = HashSet::new();
+    loop {
+        let mut fates: Vec<Fate> = (0..world.nodes.len()).map(|node| fate(world, node, &stays)).collect();
+        // Tables come after those they refer to; only one that refers to itself takes more rounds.
+        while lose(world, &mut fates) {}
+        let mut more: Vec<usize> = (0..fates.len()).filter(|&node| fates[node] == Fate::Stays).collect();
+        let known = stays.len();
+        while let Some(node) = more.pop() {
+            let Some(wanted) = world.nodes[node].wanted.as_ref().filter(|_| stays.insert(node)) else { continue };
+            more.extend(world.targets(node, &wanted.row).map(|(_, to)| to).filter(|&to| fates[to] == Fate::Goes));
+        }
+        if stays.len() == known {
+            return fates;
+        }
+    }
+}
+
+fn fate(world: &World, node: usize, stays: &HashSet<usize>) -> Fate {
+    let it = &world.nodes[node];
+    match (&it.wanted, &it.seen) {
+        (Some(_), _) if it.unread || stays.contains(&node) => Fate::Stays,
+        (_, Some(_)) => Fate::Seen,
+        (Some(_), None) => Fate::Goes,
+        (None, None) => Fate::None,
+    }
+}
+
+/// Finds things that can't be rows since what they refer to is none.
+fn lose(world: &World, fates: &mut [Fate]) -> bool {
+    let mut any = false;
+    for node in 0..fates.len() {
+        let it = &world.nodes[node];
+        let Some(seen) = it.seen.as_ref().filter(|_| fates[node] == Fate::Seen) else { continue };
+        let Some((link, target)) = lost(world, node, &seen.row, fates).next() else { continue };
+        let unknown = match target {
+            Some(to) => world.nodes[to].unread,
+            None => world.is_unread(link.to, &it.region) || world.is_unread(link.to, ""),
+        };
+        fates[node] = match it.wanted {
+            None => Fate::None,
+            // It may well be a row again when more can be read.
+            Some(_) if unknown => Fate::Stays,
+            Some(_) => Fate::Goes,
+        };
+        any = true;
+    }
+    any
+}
+
+/// The references of what is seen that lead to no row.
+fn lost<'a>(
+    world: &'a World,
+    node: usize,
+    seen: &'a Row,
+    fates: &'a [Fate],
+) -> impl Iterator<Item = (&'a Link, Option<usize>)> {
+    world.links(node).iter().filter_map(move |link| {
+        let target = world.target(seen, link.column);
+        let lost = match target {
+            Some(to) => matches!(fates[to], Fate::None | Fate::Goes),
+            None => !seen[link.column].is_null(),
+        };
+        // NULL would mean something else, and an apply would change the resource accordingly; but
+        // in what AWS owns, it just says less.
+        let by_id = link.reference.by == By::Id;
+        let says_less = by_id && !world.column(node, link.column).settable();
+        (lost && !says_less).then_some((link, target))
+    })
+}
+
+/// Why a resource can't be a row: what it has to refer to is none.
+fn homeless(world: &World, node: usize, seen: &Row, fates: &[Fate]) -> Option<String> {
+    let (link, target) = lost(world, node, seen, fates).next()?;
+    let name = target.map_or_else(|| plain(&seen[link.column]), |to| world.label(to));
+    Some(format!("its {} {name} is not in this database", link.reference.table))
+}
+
 /// The columns in which a row is not what is seen. Here what AWS owns counts as well.
 fn changed(world: &World, node: usize, seen: &Row) -> Vec<&'static str> {
     let it = &world.nodes[node];
     let Some(wanted) = &it.wanted else { return Vec::new() };
     let columns = world.table(node).columns;
-    let differs = |&at: &usize| !compare::equal(columns[at].kind, &wanted.row[at], &seen[at]);
+    let differs = |&at: &usize| {
+        it.implied.contains(&at) || !compare::equal(columns[at].kind, &wanted.row[at], &seen[at])
+    };
     let moved = (wanted.region != it.region).then_some("region");
     (0..columns.len()).filter(differs).map(|at| columns[at].name).chain(moved).collect()
 }
@@ -87,37 +175,9 @@ fn changed(world: &World, node: usize, seen: &Row) -> Vec<&'static str> {
 fn remembered(world: &World, node: usize, seen: &Row) -> bool {
     let columns = world.table(node).columns;
     world.nodes[node].base.as_ref().is_some_and(|base| {
-        crate::world::plain(&base.pk) == crate::world::plain(&world.pk(node))
+        plain(&base.pk) == plain(&world.pk(node))
+            && base.region == world.nodes[node].region
             && Some(base.cloud_id.as_str()) == world.cloud_id(node)
             && (0..columns.len()).all(|at| compare::equal(columns[at].kind, &base.row[at], &seen[at]))
     })
-}
-
-/// Why a resource can't be a row: what it has to refer to is none.
-fn homeless(world: &World, node: usize, seen: &Row, absent: &HashSet<usize>) -> Option<String> {
-    let columns = world.table(node).columns;
-    columns.iter().enumerate().find_map(|(at, column)| {
-        let reference = column.references.as_ref()?;
-        let lost = match world.target(seen, at) {
-            Some(to) => absent.contains(&to),
-            None => !seen[at].is_null(),
-        };
-        // A nullable reference that leads nowhere is still no reason to call it absent: NULL would
-        // mean something else, and an apply would change the resource accordingly.
-        let settable = column.access != Access::ReadOnly;
-        (lost && settable).then(|| {
-            let name = match world.target(seen, at) {
-                Some(to) => world.label(to),
-                None => crate::world::plain(&seen[at]),
-            };
-            format!("its {} {name} is not in this database", reference.table)
-        })
-    })
-}
-
-/// Rows that other rows refer to of whose resources nothing is known.
-fn needed_by_unread(world: &World) -> HashSet<usize> {
-    let unread = world.nodes.iter().enumerate().filter(|(_, it)| it.unread);
-    let rows = unread.filter_map(|(node, it)| it.wanted.as_ref().map(|w| (node, w)));
-    rows.flat_map(|(node, w)| world.targets(node, &w.row).map(|(_, to)| to)).collect()
 }

@@ -189,6 +189,14 @@ impl Table {
     }
 }
 
+impl Birth {
+    /// A cell of the child; that of its parent is not known here.
+    pub fn cell(&self, column: &str) -> Value {
+        let cell = self.cells.iter().find(|(name, _)| *name == column);
+        cell.and_then(|(_, json)| serde_json::from_str(json).ok()).unwrap_or(Value::Null)
+    }
+}
+
 impl Column {
     /// Whether users write it.
     pub fn settable(&self) -> bool {

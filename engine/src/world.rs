@@ -7,9 +7,10 @@
 //! Things are matched by the strongest evidence first: the cloud's id in the base row, the journal's
 //! record of what was made for which row, then the natural key.
 
-use crate::table::{By, Table};
+use crate::table::{By, Column, Kind, Reference, Table};
 use crate::wire::{Made, Scope, Seen};
 use crate::{Row, Value, compare};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// A row as the user has it.
@@ -56,6 +57,12 @@ pub struct Node {
     pub orphan: bool,
     /// Its scope was not read: nothing is known of it.
     pub unread: bool,
+    /// Its row stands for another thing now, and has taken the primary key along.
+    pub parted: bool,
+    /// The references that are NULL in the row; the cells hold what that stands for.
+    pub implied: Vec<usize>,
+    /// The journal has announced it and does not know how that ended.
+    unfinished: bool,
 }
 
 /// Everything that is known at one moment.
@@ -67,8 +74,31 @@ pub struct World {
     pub nodes: Vec<Node>,
     /// Rows that can't both be: two for the same thing, and the like.
     pub clashes: Vec<(usize, String)>,
-    /// Where a reference leads: table, state, column, region, value.
-    names: HashMap<(usize, State, usize, String, String), usize>,
+    /// The references of each table.
+    links: Vec<Vec<Link>>,
+    /// The references of each table that lead out of the tables at hand.
+    loose: Vec<Vec<usize>>,
+    /// The columns of each table that others refer to it by.
+    called: Vec<Vec<usize>>,
+    /// Where a reference leads: table, state and column, then region and value.
+    names: HashMap<(usize, State, usize), Places>,
+    /// The regions of each table that could not be read.
+    unread: Vec<HashSet<String>>,
+    /// What of each table no row can stand for, by region and the cloud's id.
+    opaque: Vec<HashSet<(String, String)>>,
+}
+
+/// A column that refers to another table.
+#[derive(Debug, Clone, Copy)]
+pub struct Link {
+    /// Its position.
+    pub column: usize,
+    /// The table, as a position in [`World::tables`].
+    pub to: usize,
+    /// The column there that carries what AWS calls it.
+    at: usize,
+    /// What was declared.
+    pub reference: &'static Reference,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,6 +106,23 @@ enum State {
     Wanted,
     Base,
     Seen,
+}
+
+/// Nodes by region and name.
+#[derive(Debug, Default)]
+struct Places(HashMap<String, HashMap<String, usize>>);
+
+impl Places {
+    fn put(&mut self, region: &str, name: &str, node: usize) {
+        match self.0.get_mut(region) {
+            Some(names) => _ = names.insert(name.to_owned(), node),
+            None => _ = self.0.insert(region.to_owned(), HashMap::from([(name.to_owned(), node)])),
+        }
+    }
+
+    fn get(&self, region: &str, name: &str) -> Option<usize> {
+        self.0.get(region)?.get(name).copied()
+    }
 }
 
 /// What [`gather`] starts from, table by table in the same order as `tables`.
@@ -93,23 +140,24 @@ pub struct Known {
     pub made: Vec<Made>,
     /// The scopes that could not be read.
     pub unread: HashSet<Scope>,
+    /// What was met and no row can stand for: it is there, and nothing more is known of it.
+    pub opaque: HashSet<(Scope, String)>,
 }
 
 /// Puts together what belongs together.
 pub fn gather(mut known: Known) -> World {
     let mut world = World { tables: sorted(&known.tables), ..World::default() };
+    world.declare(&known);
     for table in 0..world.tables.len() {
         let name = world.tables[table].name;
         let at = known.tables.iter().position(|t| t.name == name).unwrap_or(table);
-        let wanted = std::mem::take(&mut known.wanted[at]);
-        let base = std::mem::take(&mut known.base[at]);
-        let seen = std::mem::take(&mut known.seen[at]);
+        let wanted = known.wanted.get_mut(at).map(std::mem::take).unwrap_or_default();
+        let base = known.base.get_mut(at).map(std::mem::take).unwrap_or_default();
+        let seen = known.seen.get_mut(at).map(std::mem::take).unwrap_or_default();
         world.add_table(table, wanted, base, seen, &known.made);
     }
-    for node in &mut world.nodes {
-        let table = world.tables[node.table].name.to_owned();
-        let scope = Scope { table, region: node.region.clone() };
-        node.unread = node.seen.is_none() && known.unread.contains(&scope);
+    for at in 0..world.nodes.len() {
+        world.nodes[at].unread = world.hidden(at);
     }
     world.check_regions();
     world
@@ -137,6 +185,16 @@ impl World {
         self.tables[self.nodes[node].table]
     }
 
+    /// A column of a node's table.
+    pub fn column(&self, node: usize, at: usize) -> &'static Column {
+        &self.table(node).columns[at]
+    }
+
+    /// The references of a node's table.
+    pub fn links(&self, node: usize) -> &[Link] {
+        &self.links[self.nodes[node].table]
+    }
+
     /// The node that a reference cell points at.
     pub fn target(&self, row: &Row, column: usize) -> Option<usize> {
         row.get(column)?.as_u64().and_then(|n| usize::try_from(n).ok())
@@ -144,53 +202,89 @@ impl World {
 
     /// The references of a row: column and node.
     pub fn targets<'a>(&'a self, node: usize, row: &'a Row) -> impl Iterator<Item = (usize, usize)> + 'a {
-        let columns = self.table(node).columns;
-        (0..columns.len())
-            .filter(|&at| columns[at].references.is_some())
-            .filter_map(|at| self.target(row, at).map(|target| (at, target)))
+        let targets = self.links(node).iter();
+        targets.filter_map(|link| self.target(row, link.column).map(|target| (link.column, target)))
+    }
+
+    /// Whether a scope was not read.
+    pub fn is_unread(&self, table: usize, region: &str) -> bool {
+        self.unread[table].contains(region)
+    }
+
+    /// Whether anything could not be read.
+    pub fn blind(&self) -> bool {
+        self.unread.iter().any(|regions| !regions.is_empty())
+    }
+
+    /// Whether a NULL of a row stands for something that could not be read.
+    pub fn lacks_default(&self, node: usize, wanted: &Wanted) -> bool {
+        self.links(node).iter().filter(|link| link.reference.when_null.is_some()).any(|link| {
+            let home = self.tables[link.to].home(&wanted.region);
+            wanted.row[link.column].is_null() && self.is_unread(link.to, home)
+        })
     }
 
     /// The natural key of a row in engine terms; nothing for tables without one.
     pub fn key(&self, table: usize, region: &str, row: &Row) -> Option<String> {
-        let columns = self.tables[table].columns;
-        let cells: Vec<String> = self.tables[table]
-            .keys()
-            .map(|at| compare::canonical(columns[at].kind, &row[at]).to_string())
-            .collect();
-        (!cells.is_empty()).then(|| format!("{region}\u{0}{}", cells.join("\u{0}")))
+        let mut key = region.to_owned();
+        let mut any = false;
+        for at in self.tables[table].keys() {
+            any = true;
+            key.push('\0');
+            match (self.tables[table].columns[at].kind, &row[at]) {
+                (Kind::Plain, Value::String(text)) => key.push_str(text),
+                (kind, cell) => key.push_str(&compare::canonical(kind, cell).to_string()),
+            }
+        }
+        any.then_some(key)
     }
 
     /// What a node is called in a column that references to it go by, as the cloud knows it.
     pub fn cloud_name(&self, node: usize, column: &str) -> Option<&Value> {
-        let table = self.table(node);
-        let node = &self.nodes[node];
+        let at = self.table(node).position(column)?;
+        let it = &self.nodes[node];
         let rows = [
-            node.seen.as_ref().map(|s| &s.row),
-            node.base.as_ref().map(|b| &b.row),
-            node.wanted.as_ref().map(|w| &w.row),
+            it.seen.as_ref().map(|s| &s.row),
+            it.base.as_ref().map(|b| &b.row),
+            it.wanted.as_ref().map(|w| &w.row),
         ];
-        rows.into_iter().flatten().map(|row| table.cell(row, column)).find(|cell| cell.is_string())
+        rows.into_iter().flatten().find_map(|row| self.name_in(node, row, at))
+    }
+
+    /// The name in a cell. It may be the name of something else: of what the cell refers to.
+    fn name_in<'a>(&'a self, node: usize, row: &'a Row, at: usize) -> Option<&'a Value> {
+        let link = self.links(node).iter().find(|link| link.column == at);
+        match link.and_then(|link| Some((link, self.target(row, at)?))) {
+            Some((link, to)) if to != node => self.cloud_name(to, link.reference.column),
+            _ => row.get(at).filter(|cell| cell.is_string()),
+        }
     }
 
     /// The cloud's id of a node, if it has one.
     pub fn cloud_id(&self, node: usize) -> Option<&str> {
-        let table = self.table(node);
-        let node = &self.nodes[node];
-        let seen = node.seen.as_ref().and_then(|s| table.cloud_id(&s.row));
-        seen.or_else(|| node.base.as_ref().map(|b| b.cloud_id.as_str()))
+        let it = &self.nodes[node];
+        let seen = it.seen.as_ref().and_then(|s| self.name_in(node, &s.row, self.table(node).id()));
+        seen.and_then(Value::as_str).or_else(|| it.base.as_ref().map(|b| b.cloud_id.as_str()))
+    }
+
+    /// Whether what is seen is what was agreed on, or what this database has made for nothing: not
+    /// something that merely goes by the same name.
+    pub fn ours(&self, node: usize) -> bool {
+        let it = &self.nodes[node];
+        let same = |base: &Base| base.region == it.region && self.cloud_id(node) == Some(&base.cloud_id);
+        it.orphan || it.base.as_ref().is_some_and(same)
     }
 
     /// A row with its references by the names that people know: the cloud's, else a label.
     pub fn readable(&self, node: usize, row: &Row) -> Row {
-        let columns = self.table(node).columns;
-        let cell = |(at, cell): (usize, &Value)| match (&columns[at].references, self.target(row, at)) {
-            (Some(reference), Some(to)) => self
-                .cloud_name(to, reference.column)
-                .cloned()
-                .unwrap_or_else(|| Value::from(self.label(to))),
-            _ => cell.clone(),
-        };
-        row.iter().enumerate().map(cell).collect()
+        let mut readable = row.clone();
+        for link in self.links(node) {
+            if let Some(to) = self.target(row, link.column) {
+                let name = self.cloud_name(to, link.reference.column).cloned();
+                readable[link.column] = name.unwrap_or_else(|| Value::from(self.label(to)));
+            }
+        }
+        readable
     }
 
     /// What people call a node.
@@ -220,68 +314,128 @@ impl World {
     pub fn pk(&self, node: usize) -> Value {
         let node = &self.nodes[node];
         let wanted = node.wanted.as_ref().map(|w| &w.pk);
-        wanted.or(node.base.as_ref().map(|b| &b.pk)).cloned().unwrap_or(Value::Null)
+        let base = node.base.as_ref().filter(|_| !node.parted).map(|b| &b.pk);
+        wanted.or(base).cloned().unwrap_or(Value::Null)
     }
 
-    /// The node that a cell of the cloud's answer points at.
+    /// The node that a cell of the cloud's answer points at. What could not be read is still called
+    /// what it was called; what was made anew under its old name is not.
     pub fn resolve_seen(&self, table: usize, column: usize, region: &str, cell: &Value) -> Option<usize> {
-        self.resolve(State::Seen, table, column, region, cell)
-            .or_else(|| self.resolve(State::Base, table, column, region, cell))
+        let link = self.links[table].iter().find(|link| link.column == column)?;
+        self.resolve_link(link, State::Seen, region, cell)
     }
 
-    fn resolve(&self, state: State, table: usize, column: usize, region: &str, cell: &Value) -> Option<usize> {
-        let reference = self.tables[table].columns[column].references.as_ref()?;
-        let to = self.tables.iter().position(|t| t.name == reference.table)?;
-        let by_id = state != State::Seen && reference.by == By::Id && !cell.is_string();
-        let at = if by_id { PK } else { self.tables[to].position(reference.column)? };
-        let region = if by_id { String::new() } else { self.tables[to].home(region) };
-        if cell.is_null() {
-            return None;
+    fn resolve_link(&self, link: &Link, state: State, region: &str, cell: &Value) -> Option<usize> {
+        let region = self.tables[link.to].home(region);
+        let named = |state, at, region| self.names.get(&(link.to, state, at))?.get(region, &text(cell));
+        match state {
+            _ if cell.is_null() => None,
+            State::Seen => {
+                let unseen = |&node: &usize| self.nodes[node].seen.is_none();
+                let now = named(State::Seen, link.at, region);
+                now.or_else(|| named(State::Base, link.at, region).filter(unseen))
+            }
+            _ if link.reference.by == By::Id && !cell.is_string() => named(state, PK, ""),
+            _ => named(state, link.at, region),
         }
-        self.names.get(&(to, if by_id { State::Wanted } else { state }, at, region, plain(cell))).copied()
     }
 
-    fn add_table(&mut self, table: usize, wanted: Vec<Wanted>, base: Vec<Base>, seen: Vec<(String, Seen)>, made: &[Made]) {
+    /// Takes down what the tables say, and what could not be read.
+    fn declare(&mut self, known: &Known) {
+        let place = |name: &str| self.tables.iter().position(|table| table.name == name);
+        let link = |(column, definition): (usize, &'static Column)| {
+            let reference = definition.references.as_ref()?;
+            let to = place(reference.table)?;
+            let at = self.tables[to].position(reference.column)?;
+            Some(Link { column, to, at, reference })
+        };
+        let links = |table: &&'static Table| table.columns.iter().enumerate().filter_map(link).collect();
+        let links: Vec<Vec<Link>> = self.tables.iter().map(links).collect();
+        let loose = |(table, links): (&&'static Table, &Vec<Link>)| {
+            let refers = |&at: &usize| table.columns[at].references.is_some();
+            let leads = |at: &usize| links.iter().any(|link| link.column == *at);
+            (0..table.columns.len()).filter(refers).filter(|at| !leads(at)).collect()
+        };
+        let loose = self.tables.iter().zip(&links).map(loose).collect();
+        let mut called = vec![Vec::new(); self.tables.len()];
+        for link in links.iter().flatten() {
+            called[link.to].push(link.at);
+        }
+        called.iter_mut().for_each(|columns| {
+            columns.sort_unstable();
+            columns.dedup();
+        });
+        let mut unread = vec![HashSet::new(); self.tables.len()];
+        for scope in &known.unread {
+            if let Some(table) = place(&scope.table) {
+                unread[table].insert(scope.region.clone());
+            }
+        }
+        let mut opaque = vec![HashSet::new(); self.tables.len()];
+        for (scope, id) in &known.opaque {
+            if let Some(table) = place(&scope.table) {
+                opaque[table].insert((scope.region.clone(), id.clone()));
+            }
+        }
+        (self.links, self.loose, self.called) = (links, loose, called);
+        (self.unread, self.opaque) = (unread, opaque);
+    }
+
+    /// Whether something may well be there that does not show.
+    fn hidden(&self, node: usize) -> bool {
+        let it = &self.nodes[node];
+        let opaque = &self.opaque[it.table];
+        let met = |base: &Base| opaque.contains(&(base.region.clone(), base.cloud_id.clone()));
+        it.seen.is_none()
+            && (self.is_unread(it.table, &it.region)
+                || (!opaque.is_empty() && it.base.as_ref().is_some_and(met)))
+    }
+
+    fn add_table(
+        &mut self,
+        table: usize,
+        wanted: Vec<Wanted>,
+        base: Vec<Base>,
+        seen: Vec<(String, Seen)>,
+        made: &[Made],
+    ) {
         let def = self.tables[table];
-        let mut by_cloud_id: HashMap<(String, String), usize> = HashMap::new();
+        let first = self.nodes.len();
+        let mut by_cloud_id = Places::default();
         let mut by_pk: HashMap<String, usize> = HashMap::new();
 
         for base in base {
             let node = self.push(Node { table, region: base.region.clone(), ..Node::default() });
-            by_cloud_id.insert((base.region.clone(), base.cloud_id.clone()), node);
+            by_cloud_id.put(&base.region, &base.cloud_id, node);
             by_pk.insert(plain(&base.pk), node);
             self.nodes[node].base = Some(base);
         }
         for wanted in wanted {
-            let node = match by_pk.get(&plain(&wanted.pk)) {
+            let node = match by_pk.get(&*text(&wanted.pk)) {
                 Some(&node) => node,
                 None => self.push(Node { table, region: wanted.region.clone(), ..Node::default() }),
             };
             by_pk.insert(plain(&wanted.pk), node);
             self.nodes[node].wanted = Some(wanted);
         }
-        for (pk, &node) in &by_pk {
-            self.names.insert((table, State::Wanted, PK, String::new(), pk.clone()), node);
-        }
-
         let mut strangers = Vec::new();
-        let mut met = HashSet::new();
+        let mut met = Places::default();
         for (region, seen) in seen {
-            let id = def.cloud_id(&seen.row).unwrap_or_default().to_owned();
-            if !met.insert((region.clone(), id.clone())) {
+            let id = def.cloud_id(&seen.row).unwrap_or_default();
+            if met.get(&region, id).is_some() {
                 continue;
             }
-            match by_cloud_id.get(&(region.clone(), id)) {
-                Some(&node) => self.nodes[node].seen = Some(seen),
+            met.put(&region, id, 0);
+            match by_cloud_id.get(&region, id) {
+                Some(node) => self.nodes[node].seen = Some(seen),
                 None => strangers.push(Node { table, region, seen: Some(seen), ..Node::default() }),
             }
         }
-        let first = self.nodes.len() - self.count(table);
         self.link(first, &mut strangers);
         let strangers = self.match_journal(def, &by_pk, strangers, made);
         self.match_keys(table, first, strangers);
-        self.index(first);
-        self.link_to_self(first);
+        self.index(table, first);
+        self.link_to_self(table, first);
     }
 
     fn push(&mut self, node: Node) -> usize {
@@ -289,76 +443,109 @@ impl World {
         self.nodes.len() - 1
     }
 
-    fn count(&self, table: usize) -> usize {
-        self.nodes.iter().rev().take_while(|node| node.table == table).count()
-    }
-
     /// Turns the references to other tables into nodes.
     fn link(&mut self, first: usize, strangers: &mut [Node]) {
-        let mut own: Vec<Node> = self.nodes.drain(first..).collect();
+        let mut own = self.nodes.split_off(first);
+        let table = own.iter().chain(strangers.iter()).next().map(|node| node.table);
+        let standing = table.map(|table| self.standing_for_null(table)).unwrap_or_default();
         for node in own.iter_mut().chain(strangers) {
-            self.link_node(node, false);
+            self.fit(node);
+            self.link_node(node, false, &standing);
         }
         self.nodes.append(&mut own);
     }
 
     /// Turns the references to the same table into nodes, now that its nodes have found themselves.
-    fn link_to_self(&mut self, first: usize) {
-        let name = |world: &Self| world.nodes.get(first).map(|node| world.tables[node.table]);
-        let Some(def) = name(self) else { return };
-        if !def.columns.iter().any(|c| c.references.as_ref().is_some_and(|r| r.table == def.name)) {
+    fn link_to_self(&mut self, table: usize, first: usize) {
+        if !self.links[table].iter().any(|link| link.to == table) {
             return;
         }
         for at in first..self.nodes.len() {
             let mut node = std::mem::take(&mut self.nodes[at]);
-            self.link_node(&mut node, true);
+            self.link_node(&mut node, true, &[]);
             self.nodes[at] = node;
         }
     }
 
-    fn link_node(&self, node: &mut Node, to_self: bool) {
-        let (table, def) = (node.table, self.tables[node.table]);
-        for (at, column) in def.columns.iter().enumerate() {
-            let Some(reference) = &column.references else { continue };
-            if (reference.table == def.name) != to_self {
-                continue;
-            }
-            let lost = |cell: &Value| if cell.is_string() { cell.clone() } else { Value::Null };
-            if let Some(wanted) = &mut node.wanted {
-                let to = self.resolve(State::Wanted, table, at, &wanted.region, &wanted.row[at]);
-                let standing_for_null = || {
-                    let mark = reference.when_null.filter(|_| wanted.row[at].is_null())?;
-                    self.marked(reference.table, mark, &wanted.region)
-                };
-                let to = to.or_else(standing_for_null);
-                wanted.row[at] = to.map_or_else(|| lost(&wanted.row[at]), Value::from);
-            }
-            if let Some(base) = &mut node.base {
-                let to = self.resolve(State::Base, table, at, &base.region, &base.row[at]);
-                base.row[at] = to.map_or_else(|| lost(&base.row[at]), Value::from);
-            }
-            if let Some(seen) = &mut node.seen
-                && let Some(to) = self.resolve_seen(table, at, &node.region, &seen.row[at])
-            {
-                seen.row[at] = Value::from(to);
+    /// Gives every row as many cells as its table has columns, and takes out of it what would be
+    /// mistaken for a node.
+    fn fit(&self, node: &mut Node) {
+        let width = self.tables[node.table].columns.len();
+        let wanted = node.wanted.as_mut().map(|w| &mut w.row);
+        let base = node.base.as_mut().map(|b| &mut b.row);
+        let seen = node.seen.as_mut().map(|s| &mut s.row);
+        for row in wanted.into_iter().chain(base).chain(seen) {
+            row.resize(width, Value::Null);
+            for &at in &self.loose[node.table] {
+                if !row[at].is_string() {
+                    row[at] = Value::Null;
+                }
             }
         }
     }
 
-    /// The one node of a table and region in which a boolean column is true.
-    fn marked(&self, table: &str, column: &str, region: &str) -> Option<usize> {
-        let table = self.tables.iter().position(|t| t.name == table)?;
-        let region = self.tables[table].home(region);
-        (0..self.nodes.len()).find(|&at| {
-            let node = &self.nodes[at];
-            let row = node.seen.as_ref().map(|s| &s.row).or(node.base.as_ref().map(|b| &b.row));
-            let holds = |row: &Row| self.tables[table].cell(row, column) == &Value::Bool(true);
-            node.table == table && node.region == region && row.is_some_and(holds)
-        })
+    fn link_node(&self, node: &mut Node, to_self: bool, standing: &[HashMap<String, usize>]) {
+        // A cell that leads nowhere says so with its name, or not at all.
+        let cell = |to: Option<usize>, cell: &Value| match to {
+            Some(to) => Value::from(to),
+            None if cell.is_string() => cell.clone(),
+            None => Value::Null,
+        };
+        for (number, link) in self.links[node.table].iter().enumerate() {
+            if (link.to == node.table) != to_self {
+                continue;
+            }
+            let at = link.column;
+            let mut now = None;
+            if let Some(seen) = &mut node.seen {
+                now = self.resolve_link(link, State::Seen, &node.region, &seen.row[at]);
+                seen.row[at] = cell(now, &seen.row[at]);
+            }
+            // NULL equals what AWS has made of it; where there is nothing yet, it stands for the default.
+            let default = |region: &str| {
+                let home = self.tables[link.to].home(region);
+                standing.get(number).and_then(|standing| standing.get(home)).copied()
+            };
+            let implied = |row: &Row, region: &str| match row[at].is_null() && link.reference.when_null.is_some() {
+                true => now.or_else(|| default(region)),
+                false => None,
+            };
+            if let Some(base) = &mut node.base {
+                let to = self.resolve_link(link, State::Base, &base.region, &base.row[at]);
+                base.row[at] = cell(to.or_else(|| implied(&base.row, &base.region)), &base.row[at]);
+            }
+            if let Some(wanted) = &mut node.wanted {
+                let to = self.resolve_link(link, State::Wanted, &wanted.region, &wanted.row[at]);
+                let implied = implied(&wanted.row, &wanted.region);
+                node.implied.extend(implied.map(|_| at));
+                wanted.row[at] = cell(to.or(implied), &wanted.row[at]);
+            }
+        }
+    }
+
+    /// What NULL stands for in each reference of a table, by region: the one in which a boolean
+    /// column is true.
+    fn standing_for_null(&self, table: usize) -> Vec<HashMap<String, usize>> {
+        let standing = |link: &Link| {
+            let Some(mark) = link.reference.when_null else { return HashMap::new() };
+            let marked = self.nodes.iter().enumerate().filter(|(_, node)| {
+                let row = node.seen.as_ref().map(|s| &s.row).or(node.base.as_ref().map(|b| &b.row));
+                let holds = |row: &Row| self.tables[link.to].cell(row, mark) == &Value::Bool(true);
+                node.table == link.to && row.is_some_and(holds)
+            });
+            marked.map(|(at, node)| (node.region.clone(), at)).collect()
+        };
+        self.links[table].iter().map(standing).collect()
     }
 
     /// Gives resources that the journal knows to the rows they were made for, and marks the orphans.
-    fn match_journal(&mut self, def: &Table, by_pk: &HashMap<String, usize>, strangers: Vec<Node>, made: &[Made]) -> Vec<Node> {
+    fn match_journal(
+        &mut self,
+        def: &Table,
+        by_pk: &HashMap<String, usize>,
+        strangers: Vec<Node>,
+        made: &[Made],
+    ) -> Vec<Node> {
         let mut by_id = HashMap::new();
         let mut by_mark = HashMap::new();
         for made in made.iter().filter(|made| made.table == def.name) {
@@ -373,30 +560,85 @@ impl World {
             let id = def.cloud_id(&seen.row).unwrap_or_default();
             let marked = seen.mark.as_deref().and_then(|mark| by_mark.get(mark));
             let Some(made) = marked.or_else(|| by_id.get(&(stranger.region.as_str(), id))) else {
+                stranger.orphan = self.born_astray(&stranger);
                 left.push(stranger);
                 continue;
             };
             // A name may have been given to something else since.
             let created = def.columns.iter().position(|c| c.created);
             let later = created.and_then(|at| seen.row[at].as_str()).is_some_and(|at| at > made.at.as_str());
-            // A row id may have been given to something else, too: after an uninstall, say. What
-            // would have to be replaced to become this row was not made for it.
-            let fits = |node: &Node| {
-                let Some(wanted) = &node.wanted else { return false };
-                let differing = compare::differing(def, &wanted.row, &seen.row);
-                node.seen.is_none()
-                    && wanted.region == stranger.region
-                    && !differing.iter().any(|&at| def.columns[at].replaces())
-            };
-            match by_pk.get(&plain(&made.pk)) {
-                Some(&node) if fits(&self.nodes[node]) => self.nodes[node].seen = stranger.seen,
-                _ => {
-                    stranger.orphan = made.aborted && (marked.is_some() || !later);
-                    left.push(stranger);
-                }
+            stranger.orphan = made.aborted && (marked.is_some() || !later);
+            stranger.unfinished = made.cloud_id.is_none();
+            match by_pk.get(&*text(&made.pk)) {
+                Some(&node) if self.made_for(node, &stranger) => self.take_over(node, stranger),
+                _ => left.push(stranger),
             }
         }
         left
+    }
+
+    /// Whether something was made for the row of a node. Its primary key may have been given to
+    /// something else since, after an uninstall, say: what would have to be replaced to become this
+    /// row was not made for it.
+    fn made_for(&self, node: usize, stranger: &Node) -> bool {
+        let (Some(wanted), Some(seen)) = (&self.nodes[node].wanted, &stranger.seen) else { return false };
+        let def = self.tables[stranger.table];
+        let to_self = |at: usize| self.links[stranger.table].iter().any(|link| link.column == at && link.to == stranger.table);
+        let fixed = |&at: &usize| def.columns[at].replaces() && !to_self(at);
+        self.free(node)
+            && wanted.region == stranger.region
+            && !compare::differing(def, &wanted.row, &seen.row).iter().any(fixed)
+    }
+
+    /// Whether AWS has made it by itself along with something that we had no time to strip of it.
+    fn born_astray(&self, stranger: &Node) -> bool {
+        let Some(seen) = &stranger.seen else { return false };
+        let def = self.tables[stranger.table];
+        self.links[stranger.table].iter().filter(|link| link.to != stranger.table).any(|link| {
+            let parent = self.target(&seen.row, link.column).filter(|&to| self.nodes[to].unfinished);
+            let parent = parent.filter(|&to| self.nodes[to].wanted.is_some());
+            let births = parent.map_or(&[][..], |to| self.table(to).births);
+            births.iter().any(|birth| {
+                let own = |at: usize| compare::equal(def.columns[at].kind, &seen.row[at], &birth.cell(def.columns[at].name));
+                let parents = def.columns[link.column].name == birth.parent;
+                !birth.kept && birth.table == def.name && parents && def.keys().all(|at| at == link.column || own(at))
+            })
+        })
+    }
+
+    /// Whether the row of a node stands for nothing that is there.
+    fn free(&self, node: usize) -> bool {
+        self.nodes[node].seen.is_none() && !(self.nodes[node].base.is_some() && self.hidden(node))
+    }
+
+    /// Whether the row of a node has been given another name than what it stands for.
+    fn renamed(&self, node: usize) -> bool {
+        let it = &self.nodes[node];
+        let (Some(wanted), Some(seen)) = (&it.wanted, &it.seen) else { return false };
+        let key = |region, row| self.key(it.table, region, row);
+        seen.kept.is_none() && key(&wanted.region, &wanted.row) != key(&it.region, &seen.row)
+    }
+
+    /// A row whose thing is gone, or was never made, stands for this one.
+    fn take_over(&mut self, row: usize, thing: Node) {
+        let row = &mut self.nodes[row];
+        (row.seen, row.region) = (thing.seen, thing.region);
+        (row.orphan, row.unfinished) = (thing.orphan, thing.unfinished);
+        row.base = thing.base.or(row.base.take());
+    }
+
+    /// A row that was given the name of something that is there, and no other row's, stands for that
+    /// one. What it stood for goes.
+    fn exchange(&mut self, row: usize, thing: usize) {
+        let mut that = std::mem::take(&mut self.nodes[thing]);
+        let this = &mut self.nodes[row];
+        std::mem::swap(&mut this.base, &mut that.base);
+        std::mem::swap(&mut this.seen, &mut that.seen);
+        std::mem::swap(&mut this.region, &mut that.region);
+        std::mem::swap(&mut this.orphan, &mut that.orphan);
+        std::mem::swap(&mut this.unfinished, &mut that.unfinished);
+        that.parted = that.base.is_some();
+        self.nodes[thing] = that;
     }
 
     /// Gives resources to the rows that name them.
@@ -404,80 +646,56 @@ impl World {
         let mut rows: HashMap<String, usize> = HashMap::new();
         for at in first..self.nodes.len() {
             let Some(wanted) = &self.nodes[at].wanted else { continue };
-            let Some(key) = self.key(table, &wanted.region, &wanted.row) else { continue };
+            let Some(key) = self.key(table, &wanted.region, &wanted.row) else { break };
             if let Some(&other) = rows.get(&key) {
                 let twin = plain(&self.pk(other));
                 self.clashes.push((at, format!("describes the same thing as row {twin}")));
             }
             rows.insert(key, at);
         }
-        for stranger in strangers {
-            let Some(seen) = &stranger.seen else { continue };
-            let named = self.key(table, &stranger.region, &seen.row).and_then(|key| rows.get(&key));
-            match named {
-                Some(&row) if self.nodes[row].seen.is_none() => self.nodes[row].seen = stranger.seen,
-                // The row was renamed to something that exists: the old thing goes, this one stays.
-                Some(&row) if !self.named_as_seen(row) => {
-                    let old = std::mem::replace(&mut self.nodes[row].seen, stranger.seen);
-                    let base = self.nodes[row].base.take();
-                    let region = std::mem::replace(&mut self.nodes[row].region, stranger.region);
-                    self.push(Node { table, region, base, seen: old, ..Node::default() });
-                }
-                _ => {
-                    self.push(stranger);
-                }
-            }
-        }
-        // A row deleted and inserted again describes the thing it described before.
+        self.nodes.extend(strangers);
         for at in first..self.nodes.len() {
-            let node = &self.nodes[at];
-            let (None, Some(seen)) = (&node.wanted, &node.seen) else { continue };
-            let Some(key) = self.key(table, &node.region, &seen.row) else { continue };
-            let Some(&row) = rows.get(&key) else { continue };
-            if self.nodes[row].seen.is_none() && self.nodes[row].base.is_none() {
-                let wanted = self.nodes[row].wanted.take();
-                for to in self.names.values_mut().filter(|to| **to == row) {
-                    *to = at;
+            // What a row stood for before may be what another row is called now.
+            loop {
+                let it = &self.nodes[at];
+                let (None, Some(seen)) = (&it.wanted, &it.seen) else { break };
+                let Some(key) = self.key(table, &it.region, &seen.row) else { break };
+                let Some(&row) = rows.get(&key) else { break };
+                if self.free(row) && (it.base.is_none() || self.nodes[row].base.is_none()) {
+                    let nothing = Node { table, region: it.region.clone(), ..Node::default() };
+                    let thing = std::mem::replace(&mut self.nodes[at], nothing);
+                    self.take_over(row, thing);
+                } else if self.free(row) || self.renamed(row) {
+                    self.exchange(row, at);
+                } else {
+                    break;
                 }
-                self.nodes[at].wanted = wanted;
-                self.nodes[at].orphan = false;
             }
         }
-    }
-
-    fn named_as_seen(&self, node: usize) -> bool {
-        let it = &self.nodes[node];
-        let (Some(wanted), Some(seen)) = (&it.wanted, &it.seen) else { return false };
-        self.key(it.table, &wanted.region, &wanted.row) == self.key(it.table, &it.region, &seen.row)
     }
 
     /// Enters the nodes of a table under every name that others refer to them by.
-    fn index(&mut self, first: usize) {
+    fn index(&mut self, table: usize, first: usize) {
+        let mut names = std::mem::take(&mut self.names);
         for at in first..self.nodes.len() {
-            let (table, def) = (self.nodes[at].table, self.table(at));
-            let columns: HashSet<usize> = self
-                .tables
-                .iter()
-                .flat_map(|t| t.columns)
-                .filter_map(|c| c.references.as_ref().filter(|r| r.table == def.name))
-                .filter_map(|r| def.position(r.column))
-                .collect();
-            for column in columns {
-                let node = &self.nodes[at];
-                let entries = [
-                    node.wanted.as_ref().map(|w| (State::Wanted, w.region.clone(), &w.row)),
-                    node.base.as_ref().map(|b| (State::Base, b.region.clone(), &b.row)),
-                    node.seen.as_ref().map(|s| (State::Seen, node.region.clone(), &s.row)),
-                ];
-                let entries: Vec<_> = entries
-                    .into_iter()
-                    .flatten()
-                    .filter(|(_, _, row)| row[column].is_string())
-                    .map(|(state, region, row)| (table, state, column, region, plain(&row[column])))
-                    .collect();
-                self.names.extend(entries.into_iter().map(|name| (name, at)));
+            let it = &self.nodes[at];
+            let wanted = it.wanted.as_ref().map(|w| (State::Wanted, w.region.as_str(), &w.row));
+            let base = it.base.as_ref().map(|b| (State::Base, b.region.as_str(), &b.row));
+            let seen = it.seen.as_ref().map(|s| (State::Seen, it.region.as_str(), &s.row));
+            for (state, region, row) in [wanted, base, seen].into_iter().flatten() {
+                for &column in &self.called[table] {
+                    if let Some(name) = self.name_in(at, row, column).and_then(Value::as_str) {
+                        names.entry((table, state, column)).or_default().put(region, name, at);
+                    }
+                }
+            }
+            let wanted = it.wanted.as_ref().map(|w| (State::Wanted, &w.pk));
+            let base = it.base.as_ref().map(|b| (State::Base, &b.pk));
+            for (state, pk) in [wanted, base].into_iter().flatten().filter(|_| !self.called[table].is_empty()) {
+                names.entry((table, state, PK)).or_default().put("", &text(pk), at);
             }
         }
+        self.names = names;
     }
 
     /// A row and what it refers to by id live in one region.
@@ -499,8 +717,8 @@ impl World {
 
 impl Table {
     /// The region of a reference to this table from a row in `region`.
-    fn home(&self, region: &str) -> String {
-        if self.regional() { region.to_owned() } else { String::new() }
+    fn home<'a>(&self, region: &'a str) -> &'a str {
+        if self.regional() { region } else { "" }
     }
 }
 
@@ -509,5 +727,12 @@ const PK: usize = usize::MAX;
 
 /// A scalar as the text that maps are keyed by.
 pub fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    text(value).into_owned()
+}
+
+fn text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
 }

@@ -2,11 +2,11 @@
 
 use crate::plan::{Plan, Settled, Verb};
 use crate::sync::Sync;
-use crate::table::{By, Reference, Table};
+use crate::table::{By, Column, Table};
 use crate::wire;
-use crate::world::World;
-use crate::{Row, Value, compare};
-use std::collections::HashMap;
+use crate::world::{Link, Wanted, World, plain};
+use crate::{Row, Value};
+use std::collections::{HashMap, HashSet};
 
 /// What is written to one table.
 #[derive(Debug, Default)]
@@ -77,10 +77,11 @@ pub fn of_sync(world: &World, sync: &Sync, pks: &HashMap<usize, Value>) -> Vec<W
 /// went well, with what the cloud said.
 pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> Vec<Writes> {
     let mut writes: Vec<Writes> = world.tables.iter().map(|_| Writes::default()).collect();
-    let made = made(world, plan, ended);
+    let answers = Answers { world, made: made(world, plan, ended), remaining: remaining(world, plan, ended) };
     for change in &plan.changes {
         let node = change.node;
         let to = &mut writes[world.nodes[node].table];
+        let whole = change.steps.iter().all(|step| ended.contains_key(step));
         for (&number, answer) in change.steps.iter().filter_map(|n| ended.get_key_value(n)) {
             match (&plan.steps[number as usize].action, answer) {
                 (wire::Action::Delete { .. }, _) => {
@@ -88,100 +89,149 @@ pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -
                     // one that goes well is agreed on again below.
                     to.forget.extend(world.nodes[node].base.as_ref().map(|base| base.pk.clone()));
                 }
-                (_, Some(answer)) => put(to, world, node, answer, &made),
+                (_, Some(answer)) => answers.put(to, node, answer, whole),
                 (_, None) => {}
             }
         }
     }
     for &(node, settled) in &plan.settled {
-        let to = &mut writes[world.nodes[node].table];
-        match (settled, &world.nodes[node].seen) {
-            (Settled::Agreed, Some(seen)) => put(to, world, node, &seen.row, &made),
-            (Settled::Kept, Some(_)) => to.insert.push(as_seen(world, node, &HashMap::new())),
-            _ => to.forget.push(world.nodes[node].base.as_ref().map_or(Value::Null, |b| b.pk.clone())),
+        let it = &world.nodes[node];
+        let to = &mut writes[it.table];
+        match (settled, &it.seen) {
+            (Settled::Agreed, Some(seen)) => answers.put(to, node, &seen.row, true),
+            (Settled::Kept, Some(_)) => {
+                agree(to, world, node, &HashMap::new());
+                to.insert.push(as_seen(world, node, &HashMap::new()));
+            }
+            // What goes along with what it belongs to is gone when that is.
+            (Settled::Forgotten, Some(seen)) if !gone(world, plan, ended, node, &seen.row) => {}
+            _ => to.forget.extend(it.base.as_ref().map(|base| base.pk.clone())),
         }
     }
     writes
 }
 
+/// Whether one of the things that a thing belongs to has been removed.
+fn gone(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>, node: usize, row: &Row) -> bool {
+    let removed = |to: usize| {
+        plan.changes.iter().filter(|change| change.node == to && change.verb.removes()).any(|change| {
+            let removal = |&&n: &&u32| matches!(plan.steps[n as usize].action, wire::Action::Delete { .. });
+            change.steps.iter().find(removal).is_some_and(|n| ended.contains_key(n))
+        })
+    };
+    world.targets(node, row).any(|(_, to)| removed(to))
+}
+
+/// The rows, by table and primary key, that stand for another thing now while the thing they stood
+/// for is still there. What was agreed on that one is not overwritten: it is the proof that it is ours.
+fn remaining(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> HashSet<(usize, String)> {
+    let parted = (0..world.nodes.len()).filter(|&node| world.nodes[node].parted);
+    let parted: HashSet<usize> = parted.filter(|&node| world.nodes[node].seen.is_some()).collect();
+    if parted.is_empty() {
+        return HashSet::new();
+    }
+    let whole = plan.changes.iter().filter(|change| change.steps.iter().all(|step| ended.contains_key(step)));
+    let removed: HashSet<usize> = whole.filter(|change| change.verb == Verb::Delete).map(|change| change.node).collect();
+    let left = parted.difference(&removed).map(|&node| &world.nodes[node]);
+    left.filter_map(|it| Some((it.table, plain(&it.base.as_ref()?.pk)))).collect()
+}
+
 /// Puts what was listed after the creates in place of answers that said too little.
 pub fn fill_in(plan: &Plan, ended: &mut HashMap<u32, Option<Row>>, table: &Table, region: &str, rows: Vec<wire::Seen>) {
-    let key = |row: &Row| -> String {
-        let cell = |at: usize| compare::canonical(table.columns[at].kind, &row[at]).to_string();
-        table.keys().map(cell).collect::<Vec<_>>().join("\u{0}")
-    };
-    let listed: HashMap<String, Row> = rows.into_iter().map(|seen| (key(&seen.row), seen.row)).collect();
+    let id = |row: &Row| table.cloud_id(row).map(str::to_owned);
+    let listed: HashMap<String, Row> = rows.into_iter().filter_map(|seen| Some((id(&seen.row)?, seen.row))).collect();
     for (&number, answer) in ended.iter_mut() {
-        let step = &plan.steps[number as usize];
+        let Some(step) = plan.steps.get(number as usize) else { continue };
         let fresh = matches!(step.action, wire::Action::Create { .. });
         if fresh && step.table == table.name && step.region == region
-            && let Some(found) = answer.as_ref().and_then(|row| listed.get(&key(row)))
+            && let Some(found) = answer.as_ref().and_then(|row| listed.get(table.cloud_id(row)?))
         {
             *answer = Some(found.clone());
         }
     }
 }
 
-/// The nodes made just now, by what the cloud calls them.
-fn made(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> HashMap<String, usize> {
+/// The nodes made just now, by table and what the cloud calls them.
+fn made(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> HashMap<(usize, String), usize> {
     let mut made = HashMap::new();
     for change in &plan.changes {
         let rows = change.steps.iter().filter_map(|n| ended.get(n)).flatten();
         for id in rows.filter_map(|row| world.table(change.node).cloud_id(row)) {
-            made.insert(id.to_owned(), change.node);
+            made.insert((world.nodes[change.node].table, id.to_owned()), change.node);
         }
     }
     made
 }
 
-/// A row that the cloud has been brought in line with: what AWS owns and fills, and the agreement.
-fn put(to: &mut Writes, world: &World, node: usize, answer: &Row, made: &HashMap<String, usize>) {
-    let it = &world.nodes[node];
-    let Some(wanted) = &it.wanted else { return };
-    let columns = world.table(node).columns;
-    let none = HashMap::new();
-    let apply = Terms { world, pks: &none, wins: Wins::Row };
-    let answered = |at: usize| match (&columns[at].references, &answer[at]) {
-        (Some(reference), Value::String(id)) => {
-            let known = world.resolve_seen(it.table, at, &wanted.region, &answer[at]);
-            match known.or_else(|| made.get(id).copied()) {
-                Some(target) => apply.cell(target, reference),
-                None if reference.by == By::Name => answer[at].clone(),
-                None => Value::Null,
+/// What is needed to understand the cloud's answers.
+struct Answers<'a> {
+    world: &'a World,
+    made: HashMap<(usize, String), usize>,
+    remaining: HashSet<(usize, String)>,
+}
+
+impl Answers<'_> {
+    /// A row that the cloud has been brought in line with: what AWS owns and fills, and the agreement.
+    /// There is none as long as the thing that the row stood for before is still there.
+    fn put(&self, to: &mut Writes, node: usize, answer: &Row, whole: bool) {
+        let it = &self.world.nodes[node];
+        let Some(wanted) = &it.wanted else { return };
+        let table = self.world.table(node);
+        let none = HashMap::new();
+        let own = Terms { world: self.world, pks: &none, wins: Wins::Row }.row(node, &wanted.row);
+        let mut said = answer.clone();
+        for link in self.world.links(node) {
+            said[link.column] = self.answered(node, wanted, link, &answer[link.column]);
+        }
+        let cell = |((column, own), said): ((&Column, Value), Value)| match column.settable() {
+            true if !(column.late && own.is_null()) => own,
+            _ => said,
+        };
+        let row: Row = table.columns.iter().zip(own).zip(said).map(cell).collect();
+        let cloud_id = table.cloud_id(&row).or(table.cloud_id(answer)).or(self.world.cloud_id(node));
+        let cloud_id = cloud_id.unwrap_or_default().to_owned();
+        let written = Written { row, ..stands(self.world, node, Row::new()) };
+        to.fill.push(written.clone());
+        if whole && !self.remaining.contains(&(it.table, plain(&wanted.pk))) {
+            forget_other(to, self.world, node, &wanted.pk);
+            to.agree.push((cloud_id, Written { region: wanted.region.clone(), ..written }));
+        }
+    }
+
+    /// A reference as the cloud has answered it, in database terms.
+    fn answered(&self, node: usize, wanted: &Wanted, link: &Link, cell: &Value) -> Value {
+        let apply = Terms { world: self.world, pks: &HashMap::new(), wins: Wins::Row };
+        match cell {
+            Value::String(id) => {
+                let table = self.world.nodes[node].table;
+                let known = self.world.resolve_seen(table, link.column, &wanted.region, cell);
+                match known.or_else(|| self.made.get(&(link.to, id.clone())).copied()) {
+                    Some(to) => apply.cell(to, link),
+                    None if link.reference.by == By::Name => cell.clone(),
+                    None => Value::Null,
+                }
             }
+            Value::Number(_) => {
+                let to = cell.as_u64().and_then(|to| usize::try_from(to).ok());
+                to.map_or(Value::Null, |to| apply.cell(to, link))
+            }
+            _ => Value::Null,
         }
-        (Some(reference), Value::Number(_)) => {
-            world.target(answer, at).map_or(Value::Null, |target| apply.cell(target, reference))
-        }
-        _ => answer[at].clone(),
-    };
-    let own = apply.row(node, &wanted.row);
-    let row: Row = own
-        .into_iter()
-        .enumerate()
-        .map(|(at, cell)| match &columns[at] {
-            column if !column.settable() => answered(at),
-            column if column.late && cell.is_null() => answered(at),
-            _ => cell,
-        })
-        .collect();
-    let cloud_id = world.table(node).cloud_id(&row).or(world.table(node).cloud_id(answer));
-    let cloud_id = cloud_id.or(world.cloud_id(node)).unwrap_or_default().to_owned();
-    let written = Written { row, ..stands(world, node, Row::new()) };
-    to.fill.push(written.clone());
-    to.agree.push((cloud_id, Written { region: wanted.region.clone(), ..written }));
-    let old = it.base.as_ref().map(|b| &b.pk).filter(|&pk| crate::world::plain(pk) != crate::world::plain(&wanted.pk));
-    to.forget.extend(old.cloned());
+    }
 }
 
 /// The agreement on a row that becomes what is seen.
 fn agree(to: &mut Writes, world: &World, node: usize, pks: &HashMap<usize, Value>) {
     let cloud_id = world.cloud_id(node).unwrap_or_default().to_owned();
     let written = as_seen(world, node, pks);
-    let it = &world.nodes[node];
-    let old = it.base.as_ref().map(|b| &b.pk).filter(|&pk| crate::world::plain(pk) != crate::world::plain(&written.pk));
-    to.forget.extend(old.cloned());
+    forget_other(to, world, node, &written.pk);
     to.agree.push((cloud_id, written));
+}
+
+/// What was agreed on under another primary key.
+fn forget_other(to: &mut Writes, world: &World, node: usize, pk: &Value) {
+    let old = world.nodes[node].base.as_ref().map(|base| &base.pk);
+    to.forget.extend(old.filter(|old| plain(old) != plain(pk)).cloned());
 }
 
 /// The row as it stands, with other cells.
@@ -222,24 +272,26 @@ enum Wins {
 
 impl Terms<'_> {
     fn row(&self, node: usize, row: &Row) -> Row {
-        let columns = self.world.table(node).columns;
-        let cell = |(at, cell): (usize, &Value)| match (&columns[at].references, self.world.target(row, at)) {
-            (Some(reference), Some(to)) => self.cell(to, reference),
-            (Some(reference), None) if reference.by == By::Id => Value::Null,
-            _ => cell.clone(),
-        };
-        row.iter().enumerate().map(cell).collect()
+        let mut said = row.clone();
+        for link in self.world.links(node).iter().filter(|link| link.column < row.len()) {
+            said[link.column] = match self.world.target(row, link.column) {
+                Some(to) => self.cell(to, link),
+                None if link.reference.by == By::Id => Value::Null,
+                None => row[link.column].clone(),
+            };
+        }
+        said
     }
 
-    fn cell(&self, to: usize, reference: &Reference) -> Value {
-        if reference.by == By::Id {
+    fn cell(&self, to: usize, link: &Link) -> Value {
+        if link.reference.by == By::Id {
             return self.pks.get(&to).cloned().unwrap_or_else(|| self.world.pk(to));
         }
-        let it = &self.world.nodes[to];
+        let Some(it) = self.world.nodes.get(to) else { return Value::Null };
         let row = it.wanted.as_ref().map(|w| &w.row);
         let seen = it.seen.as_ref().map(|s| &s.row);
         let named = if self.wins == Wins::Row { row.or(seen) } else { seen.or(row) };
-        named.map_or(Value::Null, |row| self.world.table(to).cell(row, reference.column).clone())
+        named.map_or(Value::Null, |row| self.world.table(to).cell(row, link.reference.column).clone())
     }
 }
 

@@ -32,7 +32,7 @@ pub struct LogGroup {
     /// Its name, unique within its region.
     #[column(key)]
     #[check(
-        sql = "NEW.log_group_name ~ '^[A-Za-z0-9_/.#-]{1,512}$'",
+        sql = "NEW.log_group_name ~ '^[A-Za-z0-9_/.#-]+$' AND length(NEW.log_group_name) <= 512",
         message = "log_group_name is no name for a log group: 1 to 512 letters, digits, and _ - / . #",
         hint = "Write it like web or /team/web."
     )]
@@ -72,13 +72,18 @@ pub struct LogGroup {
 impl Cloud for LogGroup {
     type Client = (Client, Tagging);
 
-    async fn list((logs, tagging): &Self::Client, which: Which<'_, Self>, found: &Found<'_, Self>) -> Result<()> {
+    async fn list(
+        (logs, tagging): &Self::Client,
+        which: Which<'_, Self>,
+        found: &Found<'_, Self>,
+    ) -> Result<()> {
         let request = logs.describe_log_groups();
         if let Some(like) = which.like() {
             // Groups come in the order of their names, so that the very name is the first with it.
             let page = request.log_group_name_prefix(&like.log_group_name).limit(1).send().await?;
-            let rows = each(page.log_groups.unwrap_or_default(), async |group| asked(logs, group).await);
-            return Ok(found.add(rows.await?));
+            let groups = page.log_groups.unwrap_or_default();
+            found.add(each(groups, async |group| asked(logs, group).await).await?);
+            return Ok(());
         }
         let groups = async {
             let (mut groups, mut pages) = (Vec::new(), request.limit(50).into_paginator().send());
@@ -95,7 +100,8 @@ impl Cloud for LogGroup {
             }
             None => asked(logs, group).await,
         };
-        Ok(found.add(each(groups, row).await?))
+        found.add(each(groups, row).await?);
+        Ok(())
     }
 
     async fn create(&self, (logs, _): &Self::Client, _mark: &str) -> Result<Self> {
@@ -114,13 +120,20 @@ impl Cloud for LogGroup {
         match self.retention_in_days {
             days if days == was.retention_in_days => (),
             Some(days) => {
-                logs.put_retention_policy().log_group_name(name).retention_in_days(days).send().await.done()?;
+                logs.put_retention_policy()
+                    .log_group_name(name)
+                    .retention_in_days(days)
+                    .send()
+                    .await
+                    .done()?;
             }
             None => logs.delete_retention_policy().log_group_name(name).send().await.done()?,
         }
         match &self.kms_key_id {
             key if *key == was.kms_key_id => (),
-            Some(key) => logs.associate_kms_key().log_group_name(name).kms_key_id(key).send().await.done()?,
+            Some(key) => {
+                logs.associate_kms_key().log_group_name(name).kms_key_id(key).send().await.done()?
+            }
             None => logs.disassociate_kms_key().log_group_name(name).send().await.done()?,
         }
         let (set, remove) = self.tags.diff(&was.tags);

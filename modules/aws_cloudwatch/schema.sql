@@ -47,7 +47,7 @@ BEGIN
   IF NOT ((SELECT count(*) <= 50 AND bool_and(length(tag.name) BETWEEN 1 AND 128 AND length(tag.value) <= 256 AND tag.name NOT ILIKE 'aws:%' AND tag.name NOT ILIKE 'iasql:%') FROM jsonb_each_text(NEW.tags) AS tag (name, value))) THEN
     RAISE check_violation USING MESSAGE = 'tags are more than AWS takes: at most 50, names of 1 to 128 characters that do not begin with aws: or iasql:, values of at most 256', HINT = 'Use fewer, shorter or other tags.', TABLE = 'log_group';
   END IF;
-  IF NOT (NEW.log_group_name ~ '^[A-Za-z0-9_/.#-]{1,512}$') THEN
+  IF NOT (NEW.log_group_name ~ '^[A-Za-z0-9_/.#-]+$' AND length(NEW.log_group_name) <= 512) THEN
     RAISE check_violation USING MESSAGE = 'log_group_name is no name for a log group: 1 to 512 letters, digits, and _ - / . #', HINT = 'Write it like web or /team/web.', TABLE = 'log_group';
   END IF;
   IF NOT (NEW.log_group_arn IS NOT NULL OR NEW.log_group_name NOT ILIKE 'aws/%') THEN

@@ -55,12 +55,15 @@ impl Cloud for PublicRepository {
         };
         let request = ecr.describe_repositories();
         if let Some(like) = which.like() {
-            let named = request.repository_names(&like.repository_name).send().await;
-            return match named.map_err(Error::from) {
-                Ok(page) => Ok(found.add(each(page.repositories.unwrap_or_default(), tagged).await?)),
-                Err(error) if error.not_found() => Ok(()),
-                Err(error) => Err(error),
+            let page = match request.repository_names(&like.repository_name).send().await {
+                Ok(page) => page.repositories.unwrap_or_default(),
+                Err(error) => match Error::from(error) {
+                    error if error.not_found() => Vec::new(),
+                    error => return Err(error),
+                },
             };
+            found.add(each(page, tagged).await?);
+            return Ok(());
         }
         let mut pages = request.max_results(1000).into_paginator().send();
         while let Some(page) = pages.try_next().await? {

@@ -117,7 +117,8 @@ impl Cloud for Repository {
 
     async fn update(&self, was: &Self, ecr: &Client) -> Result<()> {
         let name = &self.repository_name;
-        let mutability = |it: &Self| (it.image_tag_mutability.clone(), it.mutability_exclusions.clone());
+        let mutability =
+            |it: &Self| (it.image_tag_mutability.clone(), it.mutability_exclusions.clone());
         if mutability(self) != mutability(was) {
             ecr.put_image_tag_mutability()
                 .repository_name(name)
@@ -171,7 +172,9 @@ impl Repository {
             registry_id: it.registry_id,
             repository_uri: it.repository_uri,
             created_at: it.created_at.map(Timestamp::from),
-            image_tag_mutability: it.image_tag_mutability.map_or("MUTABLE".to_owned(), |it| it.to_string()),
+            image_tag_mutability: it
+                .image_tag_mutability
+                .map_or("MUTABLE".to_owned(), |it| it.to_string()),
             mutability_exclusions: exclusions.map(|exclusion| exclusion.filter).collect(),
             scan_on_push: it.image_scanning_configuration.is_some_and(|it| it.scan_on_push),
             encryption_type: encryption.as_ref().map(|it| it.encryption_type.to_string()),
@@ -182,9 +185,14 @@ impl Repository {
 
     fn exclusions(&self) -> Result<Option<Vec<Exclusion>>> {
         let exclusion = |pattern: &String| {
-            Exclusion::builder().filter_type("WILDCARD".into()).filter(pattern).build().map_err(unfinished)
+            Exclusion::builder()
+                .filter_type("WILDCARD".into())
+                .filter(pattern)
+                .build()
+                .map_err(unfinished)
         };
-        let exclusions: Vec<_> = self.mutability_exclusions.iter().map(exclusion).collect::<Result<_>>()?;
+        let exclusions: Vec<_> =
+            self.mutability_exclusions.iter().map(exclusion).collect::<Result<_>>()?;
         Ok((!exclusions.is_empty()).then_some(exclusions))
     }
 
@@ -201,7 +209,8 @@ fn scanning(on_push: bool) -> types::ImageScanningConfiguration {
 }
 
 fn listed(tags: &Tags) -> Result<Option<Vec<types::Tag>>> {
-    let tag = |(name, value)| types::Tag::builder().key(name).value(value).build().map_err(unfinished);
+    let tag =
+        |(name, value)| types::Tag::builder().key(name).value(value).build().map_err(unfinished);
     let tags: Vec<_> = tags.iter().map(tag).collect::<Result<_>>()?;
     Ok((!tags.is_empty()).then_some(tags))
 }

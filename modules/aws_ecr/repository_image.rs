@@ -78,14 +78,19 @@ impl Cloud for RepositoryImage {
         // The parts of an image for several platforms can go only after it, and it may be on its way.
         until("an image that this one is a part of to go", Duration::from_secs(60), async || {
             let request = ecr.batch_delete_image().repository_name(&*self.repository_name);
-            let failures = request.image_ids(image.clone()).send().await?.failures.unwrap_or_default();
+            let failures =
+                request.image_ids(image.clone()).send().await?.failures.unwrap_or_default();
             let Some(failure) = failures.first() else { return Ok(Some(())) };
             match failure.failure_code.as_ref().map(types::ImageFailureCode::as_str) {
                 Some("ImageNotFound") => Ok(Some(())),
                 Some("ImageReferencedByManifestList") => Ok(None),
                 code => Err(Error::row(
                     "image_uri",
-                    format!("{}: {}", code.unwrap_or_default(), failure.failure_reason().unwrap_or_default()),
+                    format!(
+                        "{}: {}",
+                        code.unwrap_or_default(),
+                        failure.failure_reason().unwrap_or_default()
+                    ),
                 )),
             }
         })

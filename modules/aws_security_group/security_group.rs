@@ -20,7 +20,12 @@ use aws_sdk_ec2::types::{self, ResourceType};
         cells(is_egress = true, ip_protocol = "-1", cidr_ipv4 = "0.0.0.0/0")
     ),
     reads("ec2:DescribeSecurityGroups"),
-    writes("ec2:CreateSecurityGroup", "ec2:CreateTags", "ec2:DeleteSecurityGroup", "ec2:DeleteTags")
+    writes(
+        "ec2:CreateSecurityGroup",
+        "ec2:CreateTags",
+        "ec2:DeleteSecurityGroup",
+        "ec2:DeleteTags"
+    )
 )]
 pub struct SecurityGroup {
     /// The VPC it is for; the region's default VPC if NULL. A change replaces the group.
@@ -103,7 +108,8 @@ impl Cloud for SecurityGroup {
     }
 
     fn kept(&self) -> Option<&'static str> {
-        (self.group_name == "default").then_some("AWS keeps the default security group as long as its VPC")
+        (self.group_name == "default")
+            .then_some("AWS keeps the default security group as long as its VPC")
     }
 }
 

@@ -8,7 +8,9 @@ use super::SecurityGroup;
 use crate::aws_vpc::{PAGE, filter, retag, tagged, tags};
 use crate::prelude::*;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{self, IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, UserIdGroupPair};
+use aws_sdk_ec2::types::{
+    self, IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, UserIdGroupPair,
+};
 
 /// A rule of a security group: traffic that is let through.
 #[derive(Debug, Clone, Resource)]
@@ -139,10 +141,12 @@ impl Cloud for SecurityGroupRule {
         let (group, rule) = (&*self.security_group_id, self.permission());
         let tags = tagged(ResourceType::SecurityGroupRule, self.tags.all());
         let made = if self.is_egress {
-            let request = ec2.authorize_security_group_egress().group_id(group).ip_permissions(rule);
+            let request =
+                ec2.authorize_security_group_egress().group_id(group).ip_permissions(rule);
             request.set_tag_specifications(tags).send().await?.security_group_rules
         } else {
-            let request = ec2.authorize_security_group_ingress().group_id(group).ip_permissions(rule);
+            let request =
+                ec2.authorize_security_group_ingress().group_id(group).ip_permissions(rule);
             request.set_tag_specifications(tags).send().await?.security_group_rules
         };
         let made = made.into_iter().flatten().next().must("the rule it made")?;
@@ -207,9 +211,10 @@ impl SecurityGroupRule {
         };
         let (from, to) = ports.map(|(from, to)| (number(from), number(to))).unzip();
         let text = || self.description.clone();
-        let ipv4 = self.cidr_ipv4.as_deref().map(|range| {
-            vec![IpRange::builder().cidr_ip(range).set_description(text()).build()]
-        });
+        let ipv4 = self
+            .cidr_ipv4
+            .as_deref()
+            .map(|range| vec![IpRange::builder().cidr_ip(range).set_description(text()).build()]);
         let ipv6 = self.cidr_ipv6.as_deref().map(|range| {
             vec![Ipv6Range::builder().cidr_ipv6(range).set_description(text()).build()]
         });

@@ -37,14 +37,16 @@ pub fn filter(name: &str, value: Option<&str>) -> Option<Filter> {
 pub fn tagged(kind: ResourceType, tags: BTreeMap<String, String>) -> Option<Vec<TagSpecification>> {
     let tag = |(name, value)| Tag::builder().key(name).value(value).build();
     let tags: Vec<_> = tags.into_iter().map(tag).collect();
-    let specification = TagSpecification::builder().resource_type(kind).set_tags(Some(tags.clone()));
+    let specification =
+        TagSpecification::builder().resource_type(kind).set_tags(Some(tags.clone()));
     (!tags.is_empty()).then(|| vec![specification.build()])
 }
 
 /// The user's tags in an answer of EC2, and the mark among them.
 pub fn tags(tags: Option<Vec<Tag>>) -> (Tags, Option<String>) {
     let tags = tags.into_iter().flatten();
-    let pairs: Vec<_> = tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect();
+    let pairs: Vec<_> =
+        tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect();
     let mark = pairs.iter().find(|(name, _)| name == MARK).map(|(_, mark)| mark.clone());
     (pairs.into_iter().collect(), mark)
 }

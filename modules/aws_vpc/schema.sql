@@ -9,7 +9,7 @@ CREATE TABLE vpc (
   vpc_id text,
   cidr_block address_range NOT NULL,
   state vpc_state_enum,
-  is_default boolean DEFAULT false,
+  is_default boolean NOT NULL DEFAULT false,
   instance_tenancy vpc_instance_tenancy_enum NOT NULL DEFAULT 'default',
   enable_dns_support boolean NOT NULL DEFAULT true,
   enable_dns_hostnames boolean NOT NULL DEFAULT false,
@@ -47,6 +47,7 @@ BEGIN
     PERFORM iasql.cloud_owned('vpc', 'state');
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.is_default IS NULL THEN NEW.is_default := OLD.is_default;
+  ELSIF NEW.is_default IS NULL OR (TG_OP = 'INSERT' AND NEW.is_default = false) THEN NEW.is_default := false;
   ELSIF NEW.is_default IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.is_default IS DISTINCT FROM OLD.is_default) THEN
     PERFORM iasql.cloud_owned('vpc', 'is_default');
   END IF;
@@ -80,7 +81,7 @@ CREATE TABLE subnet (
   state subnet_state_enum,
   available_ip_address_count integer,
   owner_id text,
-  default_for_az boolean DEFAULT false,
+  default_for_az boolean NOT NULL DEFAULT false,
   map_public_ip_on_launch boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
@@ -131,6 +132,7 @@ BEGIN
     PERFORM iasql.cloud_owned('subnet', 'owner_id');
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.default_for_az IS NULL THEN NEW.default_for_az := OLD.default_for_az;
+  ELSIF NEW.default_for_az IS NULL OR (TG_OP = 'INSERT' AND NEW.default_for_az = false) THEN NEW.default_for_az := false;
   ELSIF NEW.default_for_az IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.default_for_az IS DISTINCT FROM OLD.default_for_az) THEN
     PERFORM iasql.cloud_owned('subnet', 'default_for_az');
   END IF;

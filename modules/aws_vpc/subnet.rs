@@ -12,7 +12,13 @@ use aws_sdk_ec2::types::{self, AttributeBooleanValue, ResourceType};
     exclusive,
     read_back,
     reads("ec2:DescribeSubnets"),
-    writes("ec2:CreateSubnet", "ec2:CreateTags", "ec2:DeleteSubnet", "ec2:DeleteTags", "ec2:ModifySubnetAttribute")
+    writes(
+        "ec2:CreateSubnet",
+        "ec2:CreateTags",
+        "ec2:DeleteSubnet",
+        "ec2:DeleteTags",
+        "ec2:ModifySubnetAttribute"
+    )
 )]
 pub struct Subnet {
     /// The VPC it is part of.
@@ -80,7 +86,8 @@ impl Cloud for Subnet {
             for subnet in page.subnets.unwrap_or_default() {
                 match subnet.cidr_block {
                     Some(_) => rows.push(Self::seen(subnet)?),
-                    None => found.cannot(subnet.subnet_id.unwrap_or_default(), "it has no IPv4 addresses"),
+                    None => found
+                        .cannot(subnet.subnet_id.unwrap_or_default(), "it has no IPv4 addresses"),
                 }
             }
             found.add_marked(rows);

@@ -15,7 +15,13 @@ use aws_sdk_ec2::types::{self, AttributeBooleanValue, ResourceType, VpcAttribute
     read_back,
     birth(table = "security_group", parent = "vpc_id", cells(group_name = "default"), kept),
     reads("ec2:DescribeVpcAttribute", "ec2:DescribeVpcs"),
-    writes("ec2:CreateTags", "ec2:CreateVpc", "ec2:DeleteTags", "ec2:DeleteVpc", "ec2:ModifyVpcAttribute")
+    writes(
+        "ec2:CreateTags",
+        "ec2:CreateVpc",
+        "ec2:DeleteTags",
+        "ec2:DeleteVpc",
+        "ec2:ModifyVpcAttribute"
+    )
 )]
 #[check(
     sql = "NEW.enable_dns_support OR NOT NEW.enable_dns_hostnames",
@@ -61,7 +67,9 @@ impl Cloud for Vpc {
         let cidr = filter("cidr", which.like().map(|like| &*like.cidr_block));
         let mut pages = request.set_filters(cidr.map(|it| vec![it])).into_paginator().send();
         while let Some(page) = pages.try_next().await? {
-            found.add_marked(each(page.vpcs.unwrap_or_default(), async |it| seen(ec2, it).await).await?);
+            found.add_marked(
+                each(page.vpcs.unwrap_or_default(), async |it| seen(ec2, it).await).await?,
+            );
         }
         Ok(())
     }
@@ -108,7 +116,8 @@ impl Vpc {
         let hostnames = (self.enable_dns_hostnames != was.enable_dns_hostnames)
             .then(|| request().enable_dns_hostnames(to(self.enable_dns_hostnames)));
         // One attribute per call, and never host names without support.
-        let calls = if self.enable_dns_support { [support, hostnames] } else { [hostnames, support] };
+        let calls =
+            if self.enable_dns_support { [support, hostnames] } else { [hostnames, support] };
         for call in calls.into_iter().flatten() {
             if was.state.as_deref() == Some("pending") {
                 available(ec2, id).await?;

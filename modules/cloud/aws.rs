@@ -6,6 +6,8 @@
 
 use super::failure::{Error, Result};
 use super::pace::{self, Interceptor, Pace};
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
@@ -257,7 +259,7 @@ async fn configure(settings: &Settings, session: &str, pace: &Arc<Pace>) -> Resu
         .disable_read_timeout()
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(client)
+        .http_client(client.clone())
         .retry_config(retry)
         .timeout_config(timeouts)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -273,7 +275,16 @@ async fn configure(settings: &Settings, session: &str, pace: &Arc<Pace>) -> Resu
     if let Some(url) = given(&settings.endpoint_url) {
         loader = loader.endpoint_url(sound(url)?);
     }
-    let config = loader.load().await;
+    let mut config = loader.load().await;
+    if let Some(profile) = given(&settings.profile) {
+        // Asked for by name it goes before the environment, and one that is not there is an error.
+        let how = ProviderConfig::without_region()
+            .with_region(config.region().cloned())
+            .with_http_client(client);
+        let provider = ProfileFileCredentialsProvider::builder().configure(&how).profile_name(profile);
+        let provider = SharedCredentialsProvider::new(provider.build());
+        config = config.into_builder().credentials_provider(provider).build();
+    }
     let Some(role) = given(&settings.assume_role_arn) else { return Ok(config) };
     let mut taken = AssumeRoleProvider::builder(role).session_name(session_name(session)).configure(&config);
     if let Some(id) = given(&settings.external_id) {

@@ -65,7 +65,10 @@ pub fn take<C: Cell>(row: &Row, at: usize, column: &str) -> Result<C> {
 }
 
 /// The reference of a column; for the constants that the derive writes.
-pub const fn reference<C: Cell>(when_null: Option<&'static str>, cascade: bool) -> Option<Reference> {
+pub const fn reference<C: Cell>(
+    when_null: Option<&'static str>,
+    cascade: bool,
+) -> Option<Reference> {
     match C::TO {
         Some((table, by)) => {
             let column = match by {
@@ -75,7 +78,10 @@ pub const fn reference<C: Cell>(when_null: Option<&'static str>, cascade: bool) 
             Some(Reference { table: table.name, column, by, when_null, cascade })
         }
         None => {
-            assert!(when_null.is_none() && !cascade, "only references have `when_null` and `cascade`");
+            assert!(
+                when_null.is_none() && !cascade,
+                "only references have `when_null` and `cascade`"
+            );
             None
         }
     }
@@ -205,12 +211,11 @@ impl Timestamp {
 
 impl From<DateTime> for Timestamp {
     fn from(moment: DateTime) -> Self {
-        let micros = moment.subsec_nanos() / 1_000 * 1_000;
-        let text = DateTime::from_secs_and_nanos(moment.secs(), micros)
-            .fmt(Format::DateTime)
-            // Beyond the year 9999 there is no such spelling; nothing AWS made is that young.
-            .unwrap_or_default();
-        Self(format!("{}+00:00", text.trim_end_matches('Z')))
+        // To the microsecond: PostgreSQL keeps no more, and JSON brings moments as floating point.
+        let nanos = (moment.as_nanos() + 500).div_euclid(1_000) * 1_000;
+        let text = DateTime::from_nanos(nanos).ok().and_then(|it| it.fmt(Format::DateTime).ok());
+        // Beyond the year 9999 there is no such spelling; nothing AWS made is that young.
+        Self(text.map(|text| text.replace('Z', "+00:00")).unwrap_or_default())
     }
 }
 
@@ -218,7 +223,7 @@ impl Cell for Timestamp {
     const SQL: &'static str = "timestamptz";
 
     fn into_value(self) -> Value {
-        if self.0.starts_with('+') { Value::Null } else { self.0.into() }
+        if self.0.is_empty() { Value::Null } else { self.0.into() }
     }
 
     fn from_value(value: &Value) -> std::result::Result<Self, String> {
@@ -256,7 +261,10 @@ impl Cell for Range {
     }
 
     fn from_value(value: &Value) -> std::result::Result<Self, String> {
-        value.as_str().map(|text| text.to_owned().into()).ok_or_else(|| not("an address range", value))
+        value
+            .as_str()
+            .map(|text| text.to_owned().into())
+            .ok_or_else(|| not("an address range", value))
     }
 }
 
@@ -323,7 +331,10 @@ impl Tags {
     pub fn diff(&self, was: &Self) -> (Self, Vec<String>) {
         let set = self.0.iter().filter(|(name, value)| was.0.get(*name) != Some(*value));
         let remove = was.0.keys().filter(|name| !self.0.contains_key(*name));
-        (Self(set.map(|(name, value)| (name.clone(), value.clone())).collect()), remove.cloned().collect())
+        (
+            Self(set.map(|(name, value)| (name.clone(), value.clone())).collect()),
+            remove.cloned().collect(),
+        )
     }
 
     /// These and the mark, for a call that creates.
@@ -387,7 +398,9 @@ pub struct Policy(Value);
 impl Policy {
     /// Of the text that a service answers with.
     pub fn parse(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map(Self).map_err(|_| Error::missing("a policy document in JSON"))
+        serde_json::from_str(text)
+            .map(Self)
+            .map_err(|_| Error::missing("a policy document in JSON"))
     }
 
     /// The text that a service takes.
@@ -498,7 +511,15 @@ mod tests {
     ///
     /// It stands in a region.
     #[derive(Debug, Clone, PartialEq, Resource)]
-    #[resource(create_first, birth(table = "thing", parent = "shelf", cells(colour = "red", size = 3, odd = true), kept))]
+    #[resource(
+        create_first,
+        birth(
+            table = "thing",
+            parent = "shelf",
+            cells(colour = "red", size = 3, odd = true),
+            kept
+        )
+    )]
     struct Shelf {
         /// Its name.
         #[column(key)]
@@ -517,7 +538,13 @@ mod tests {
 
     /// A thing.
     #[derive(Debug, Clone, PartialEq, Resource)]
-    #[resource(global, module = "toys", table = "toy", reads("toys:List"), writes("toys:Make", "toys:Break"))]
+    #[resource(
+        global,
+        module = "toys",
+        table = "toy",
+        reads("toys:List"),
+        writes("toys:Make", "toys:Break")
+    )]
     struct Thing {
         /// Where it lies.
         #[column(fixed, late, when_null = "is_default")]
@@ -555,7 +582,10 @@ mod tests {
     fn references_come_from_types() {
         let table = Thing::TABLE;
         assert_eq!((table.module, table.name, table.scope), ("toys", "toy", Scope::Global));
-        assert_eq!((Thing::READS, Thing::WRITES), (&["toys:List"][..], &["toys:Make", "toys:Break"][..]));
+        assert_eq!(
+            (Thing::READS, Thing::WRITES),
+            (&["toys:List"][..], &["toys:Make", "toys:Break"][..])
+        );
         let [by_id, by_name, _, tags] = table.columns else { panic!("four columns") };
         let to = by_id.references.as_ref().expect("a reference");
         assert_eq!((to.table, to.column, to.by), ("shelf", "shelf_id", By::Id));
@@ -582,7 +612,7 @@ mod tests {
         assert_eq!(spelled(1_795_211_580_120), json!("2026-11-20T21:53:00.12+00:00"));
         assert_eq!(spelled(1_795_211_580_000), json!("2026-11-20T21:53:00+00:00"));
         let nanos = DateTime::from_secs_and_nanos(0, 1_234_567);
-        assert_eq!(Timestamp::from(nanos).into_value(), json!("1970-01-01T00:00:00.001234+00:00"));
+        assert_eq!(Timestamp::from(nanos).into_value(), json!("1970-01-01T00:00:00.001235+00:00"));
         assert_eq!(spelled(i64::MAX), json!(null));
     }
 

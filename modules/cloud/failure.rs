@@ -221,24 +221,23 @@ impl Error {
         }
     }
 
-    /// Why there are no credentials. An endpoint that does not answer is no matter of credentials.
+    /// Why there are no credentials.
     fn credentials(error: &CredentialsError) -> Self {
         let why = story(error);
-        let sso = why.contains("SSO") || why.contains("sso") || why.contains("token");
-        match error {
-            CredentialsError::CredentialsNotLoaded(_) => Self::Credentials {
-                why: "no AWS credentials found".into(),
-                hint: GIVE_CREDENTIALS.into(),
-            },
-            _ if sso => Self::Credentials {
-                why: format!("the AWS login has expired or is missing: {why}"),
-                hint: LOG_IN.into(),
-            },
-            _ => Self::Credentials {
-                why: format!("the AWS credentials could not be loaded: {why}"),
-                hint: GIVE_CREDENTIALS.into(),
-            },
-        }
+        let says = |words: &[&str]| words.iter().any(|words| why.contains(words));
+        let (why, hint) = match error {
+            // The chain ends at the instance's metadata: what is wrong there is wrong nowhere else.
+            _ if says(&["IMDS"]) => ("no AWS credentials found".to_owned(), GIVE_CREDENTIALS),
+            CredentialsError::CredentialsNotLoaded(_) if !says(&["profile"]) => {
+                ("no AWS credentials found".to_owned(), GIVE_CREDENTIALS)
+            }
+            _ if says(&["SSO", "/sso/", "sso_"]) => {
+                (format!("no valid single sign-on for AWS: {why}"), LOG_IN)
+            }
+            _ if says(EXPIRED) => (format!("the AWS credentials have expired: {why}"), LOG_IN),
+            _ => (format!("the AWS credentials could not be loaded: {why}"), GIVE_CREDENTIALS),
+        };
+        Self::Credentials { why, hint: hint.to_owned() }
     }
 
     /// The service's own code, or nothing.
@@ -516,13 +515,32 @@ fn action(api: &Api) -> String {
     }
 }
 
+/// What errors of the SDK say of themselves when it is their cause that matters.
+const NOISE: &[&str] = &[
+    "an error occurred while loading credentials",
+    "an error occurred while loading an access token",
+    "the credentials provider was not properly configured",
+    "the credential provider was not enabled",
+    "unexpected credentials error",
+    "failed to construct request",
+    "dispatch failure",
+    "response error",
+    "service error",
+    "other",
+    "io error",
+    "client error (Connect)",
+    "tcp connect error",
+    "dns error",
+];
+
 /// An error and its causes in one line, each said once.
 pub(super) fn story(error: &(dyn StdError + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in std::iter::successors(Some(error), |&cause| cause.source()) {
         let words = cause.to_string();
         // Wrappers tend to repeat what they wrap, or say nothing of it.
-        if words.is_empty() || said.iter().any(|before| before.contains(&words)) {
+        let noise = words.is_empty() || NOISE.contains(&words.as_str());
+        if noise || said.iter().any(|before| before.contains(&words)) {
             continue;
         }
         said.push(words);

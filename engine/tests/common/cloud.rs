@@ -8,7 +8,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something in the cloud. Its row is in cloud terms.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Thing {
     pub table: &'static Table,
     pub region: String,
@@ -16,9 +16,9 @@ pub struct Thing {
     pub mark: Option<String>,
 }
 
-impl PartialEq<Table> for Thing {
-    fn eq(&self, table: &Table) -> bool {
-        self.table.name == table.name
+impl PartialEq for Thing {
+    fn eq(&self, other: &Self) -> bool {
+        (self.table.name, &self.region, &self.row) == (other.table.name, &other.region, &other.row)
     }
 }
 
@@ -102,7 +102,11 @@ impl Cloud {
 
     pub fn create(&mut self, table: &Table, region: &str, row: &Row, mark: &str) -> Result<u32, Refusal> {
         if table.name == "grp" && table.cell(row, "name") == "default" {
-            return Err(Refusal::Nonsense("the name default is taken".into()));
+            // There is one in every net.
+            return Err(match self.default_net(region).is_none() && table.cell(row, "net_id").is_null() {
+                true => Refusal::NoSuch("net", Value::Null),
+                false => Refusal::Nonsense("the name default is taken".into()),
+            });
         }
         if table.import_only {
             return Err(Refusal::Nonsense(format!("{} can't be made like this", table.name)));
@@ -281,12 +285,15 @@ impl Cloud {
 
     /// What it all comes to, whatever the ids are.
     pub fn gist(&self) -> Vec<String> {
-        let mut gist: Vec<String> = self.things.values().map(|thing| self.gist_of(thing)).collect();
+        let mut gist: Vec<String> = self.things.values().map(|thing| self.gist_of(thing, 4)).collect();
         gist.sort();
         gist
     }
 
-    fn gist_of(&self, thing: &Thing) -> String {
+    fn gist_of(&self, thing: &Thing, depth: u32) -> String {
+        if depth == 0 {
+            return String::new();
+        }
         let cells = thing.table.columns.iter().zip(&thing.row).filter_map(|(column, cell)| {
             let reference = column.references.as_ref();
             let to = reference.and_then(|reference| {
@@ -295,7 +302,7 @@ impl Cloud {
                 })
             });
             match to {
-                Some(to) => Some(format!("{}=({})", column.name, self.gist_of(to))),
+                Some(to) => Some(format!("{}=({})", column.name, self.gist_of(to, depth - 1))),
                 None if column.access == Access::ReadOnly => None,
                 None => Some(format!("{}={}", column.name, compare::canonical(column.kind, cell))),
             }

@@ -255,11 +255,11 @@ impl Erased for Fake {
                 if row[4].is_null() {
                     row[4] = json!("filled");
                 }
-                let mark = Some(mark.to_owned());
-                self.rows.lock().unwrap().push(Seen { row: row.clone(), mark, kept: None });
                 if self.table.read_back {
                     row[3] = json!(0);
                 }
+                let mark = Some(mark.to_owned());
+                self.rows.lock().unwrap().push(Seen { row: row.clone(), mark, kept: None });
                 Ok(row)
             };
             self.call("create", row, make).await

@@ -61,7 +61,10 @@ impl Resource {
     pub fn read(name: &Ident, attributes: &[Attribute]) -> Result<Self> {
         let mut this = Self {
             doc: documentation(attributes).ok_or_else(|| {
-                Error::new(name.span(), "say what a row is, in a doc comment: it becomes the table's COMMENT")
+                Error::new(
+                    name.span(),
+                    "say what a row is, in a doc comment: it becomes the table's COMMENT",
+                )
             })?,
             ..Self::default()
         };
@@ -107,7 +110,10 @@ impl Column {
             return Err(Error::new(field.span(), "a column needs a name"));
         };
         let doc = documentation(&field.attrs).ok_or_else(|| {
-            Error::new(ident.span(), "say what the column means, in a doc comment: it becomes its COMMENT")
+            Error::new(
+                ident.span(),
+                "say what the column means, in a doc comment: it becomes its COMMENT",
+            )
         })?;
         let mut this = Self {
             name: ident.unraw().to_string(),

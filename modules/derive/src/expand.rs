@@ -23,7 +23,8 @@ pub fn resource(input: &DeriveInput) -> Result<TokenStream> {
     };
     let scope = if resource.global { quote!(Global) } else { quote!(Regional) };
     let primary_key = option(resource.primary_key.as_ref());
-    let Resource { doc, exclusive, create_first, read_back, import_only, reads, writes, .. } = &resource;
+    let Resource { doc, exclusive, create_first, read_back, import_only, reads, writes, .. } =
+        &resource;
     let births = resource.births.iter().map(born);
     let typed = columns.iter().flat_map(|c| rules::of(&c.ty, &c.name)).map(|rule| ruled(&rule));
     let written = columns.iter().flat_map(|c| &c.checks).chain(&resource.checks).map(checked);
@@ -68,7 +69,10 @@ pub fn resource(input: &DeriveInput) -> Result<TokenStream> {
 
 fn columns(input: &DeriveInput) -> Result<Vec<Column>> {
     let Data::Struct(data) = &input.data else {
-        return Err(Error::new(input.ident.span(), "a resource is a struct: its fields are the columns"));
+        return Err(Error::new(
+            input.ident.span(),
+            "a resource is a struct: its fields are the columns",
+        ));
     };
     let Fields::Named(fields) = &data.fields else {
         return Err(Error::new(input.ident.span(), "the columns of a resource have names"));
@@ -232,7 +236,12 @@ mod tests {
         };
         let missing = "say what the column means";
         refused(&bare, &[missing, missing]);
-        refused(&parse_quote!(struct Thing {}), &["say what a row is"]);
+        refused(
+            &parse_quote!(
+                struct Thing {}
+            ),
+            &["say what a row is"],
+        );
     }
 
     #[test]
@@ -293,7 +302,19 @@ mod tests {
 
     #[test]
     fn only_structs_with_named_fields() {
-        refused(&parse_quote!(#[doc = "A thing."] enum Thing {}), &["a resource is a struct"]);
-        refused(&parse_quote!(#[doc = "A thing."] struct Thing(String);), &["the columns of a resource"]);
+        refused(
+            &parse_quote!(
+                #[doc = "A thing."]
+                enum Thing {}
+            ),
+            &["a resource is a struct"],
+        );
+        refused(
+            &parse_quote!(
+                #[doc = "A thing."]
+                struct Thing(String);
+            ),
+            &["the columns of a resource"],
+        );
     }
 }

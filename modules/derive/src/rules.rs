@@ -61,10 +61,12 @@ fn name(ty: &Type) -> String {
     let Type::Path(path) = ty else { return String::new() };
     let Some(last) = path.path.segments.last() else { return String::new() };
     match &last.arguments {
-        PathArguments::AngleBracketed(inner) if last.ident == "Option" => match inner.args.first() {
-            Some(GenericArgument::Type(inner)) => name(inner),
-            _ => String::new(),
-        },
+        PathArguments::AngleBracketed(inner) if last.ident == "Option" => {
+            match inner.args.first() {
+                Some(GenericArgument::Type(inner)) => name(inner),
+                _ => String::new(),
+            }
+        }
         _ => last.ident.to_string(),
     }
 }

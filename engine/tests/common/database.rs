@@ -1,0 +1,189 @@
+//! A database in a few lines: rows and base rows, under the constraints that the DDL states.
+
+use super::tables::{ALL, named};
+use iasql_engine::table::{By, Reference, Table};
+use iasql_engine::world::{Base, Wanted, World, plain};
+use iasql_engine::writes::{Writes, Written};
+use iasql_engine::{Row, Value, compare};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    pub pk: Value,
+    pub region: String,
+    pub row: Row,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct BaseRecord {
+    pub pk: Value,
+    pub region: String,
+    pub cloud_id: String,
+    pub row: Row,
+}
+
+/// Rows and base rows by table and primary key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Database {
+    pub rows: BTreeMap<(&'static str, String), Record>,
+    pub base: BTreeMap<(&'static str, String), BaseRecord>,
+}
+
+impl Database {
+    pub fn of(&self, table: &str) -> impl Iterator<Item = &Record> {
+        self.rows.iter().filter(move |((of, _), _)| *of == table).map(|(_, record)| record)
+    }
+
+    pub fn wanted(&self, table: &str) -> Vec<Wanted> {
+        let wanted = |it: &Record| Wanted {
+            pk: it.pk.clone(),
+            version: "1".into(),
+            region: it.region.clone(),
+            row: it.row.clone(),
+        };
+        self.of(table).map(wanted).collect()
+    }
+
+    pub fn base(&self, table: &str) -> Vec<Base> {
+        let base = |it: &BaseRecord| Base {
+            pk: it.pk.clone(),
+            cloud_id: it.cloud_id.clone(),
+            region: it.region.clone(),
+            row: it.row.clone(),
+        };
+        self.base.iter().filter(|((of, _), _)| *of == table).map(|(_, record)| base(record)).collect()
+    }
+
+    /// Whether a record refers to another.
+    pub fn refers(from: &Table, record: &Record, to: &Table, other: &Record) -> bool {
+        from.columns.iter().zip(&record.row).any(|(column, cell)| {
+            let leads = |reference: &&Reference| match reference.by {
+                By::Id => plain(cell) == plain(&other.pk),
+                By::Name => {
+                    let near = other.region.is_empty() || other.region == record.region;
+                    near && cell == to.cell(&other.row, reference.column)
+                }
+            };
+            let reference = column.references.as_ref().filter(|reference| reference.table == to.name);
+            !cell.is_null() && reference.as_ref().is_some_and(leads)
+        })
+    }
+
+    /// The keys of the rows that refer to a row.
+    pub fn referring(&self, key: &(&'static str, String)) -> Vec<(&'static str, String)> {
+        let Some(to) = self.rows.get(key) else { return Vec::new() };
+        let refers = |((table, _), record): &(&(&'static str, String), &Record)| {
+            Self::refers(named(table), record, named(key.0), to)
+        };
+        self.rows.iter().filter(refers).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// What the DDL demands.
+    pub fn check(&self) -> Result<(), String> {
+        for table in ALL {
+            let mut keys = BTreeMap::new();
+            for record in self.of(table.name) {
+                let at = format!("{} {}", table.name, record.pk);
+                if record.pk.is_null() {
+                    return Err(format!("{at}: no primary key"));
+                }
+                if table.primary_key.is_some_and(|key| table.cell(&record.row, key) != &record.pk) {
+                    return Err(format!("{at}: the primary key is another column"));
+                }
+                let cells = |places: Vec<usize>| {
+                    let cells: Vec<&Value> = places.iter().map(|&at| &record.row[at]).collect();
+                    serde_json::to_string(&(&places, &record.region, cells)).expect("JSON")
+                };
+                let key: Vec<usize> = table.keys().collect();
+                if !key.is_empty() && keys.insert(cells(key), ()).is_some() {
+                    return Err(format!("{at}: its key is taken"));
+                }
+                if !record.row[table.id()].is_null() && keys.insert(cells(vec![table.id()]), ()).is_some() {
+                    return Err(format!("{at}: its id is taken"));
+                }
+                for (column, cell) in table.columns.iter().zip(&record.row) {
+                    let at = format!("{at}: {}", column.name);
+                    if cell.is_null() {
+                        if column.required && column.settable() {
+                            return Err(format!("{at} is NULL"));
+                        }
+                        continue;
+                    }
+                    if cell.is_object() && column.sql != "jsonb" {
+                        return Err(format!("{at} is {cell}"));
+                    }
+                    let Some(reference) = &column.references else { continue };
+                    let to = named(reference.table);
+                    let one = |other: &Record| match reference.by {
+                        By::Id => cell.is_number() && other.pk == *cell,
+                        By::Name => {
+                            let near = other.region.is_empty() || other.region == record.region;
+                            near && cell == to.cell(&other.row, reference.column)
+                        }
+                    };
+                    if !self.of(to.name).any(one) {
+                        return Err(format!("{at} points at no {}", to.name));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what the engine says, in the order of the store: deletes from the last table to the
+    /// first, then the rest.
+    pub fn write(&mut self, world: &World, writes: &[Writes]) {
+        for (table, writes) in world.tables.iter().zip(writes).rev() {
+            for written in &writes.delete {
+                let gone = self.rows.remove(&(table.name, plain(&written.pk)));
+                assert!(gone.is_some(), "deletes {} {}, which is not there", table.name, written.pk);
+            }
+        }
+        for (table, writes) in world.tables.iter().zip(writes) {
+            for written in &writes.update {
+                let at = (table.name, plain(&written.pk));
+                assert!(self.rows.contains_key(&at), "updates {} {}, which is not there", table.name, written.pk);
+                self.rows.insert(at, record(table, written));
+            }
+            for written in &writes.insert {
+                let before = self.rows.insert((table.name, plain(&written.pk)), record(table, written));
+                assert!(before.is_none(), "inserts {} {} again", table.name, written.pk);
+            }
+            for written in &writes.fill {
+                let at = (table.name, plain(&written.pk));
+                let record = self.rows.get_mut(&at).expect("a row to fill");
+                assert_eq!(written.row.len(), table.columns.len());
+                for (place, column) in table.columns.iter().enumerate() {
+                    if !column.settable() || (column.late && record.row[place].is_null()) {
+                        record.row[place] = written.row[place].clone();
+                    } else {
+                        let (old, new) = (&record.row[place], &written.row[place]);
+                        assert!(compare::equal(column.kind, old, new), "{} {}", table.name, column.name);
+                    }
+                }
+            }
+            for pk in &writes.forget {
+                self.base.remove(&(table.name, plain(pk)));
+            }
+            for (cloud_id, written) in &writes.agree {
+                let base = BaseRecord {
+                    pk: written.pk.clone(),
+                    region: written.region.clone(),
+                    cloud_id: cloud_id.clone(),
+                    row: written.row.clone(),
+                };
+                assert!(!base.pk.is_null(), "a base row of {} without a key", table.name);
+                self.base.insert((table.name, plain(&written.pk)), base);
+            }
+        }
+        if let Err(why) = self.check() {
+            panic!("the database refuses what the engine writes: {why}\n{writes:#?}");
+        }
+    }
+}
+
+fn record(table: &Table, written: &Written) -> Record {
+    assert_eq!(written.row.len(), table.columns.len(), "{}", table.name);
+    assert_eq!(written.region.is_empty(), !table.regional(), "{} in {:?}", table.name, written.region);
+    Record { pk: written.pk.clone(), region: written.region.clone(), row: written.row.clone() }
+}

@@ -1,0 +1,290 @@
+//! What may happen to a database and a cloud, as lists that can be made up at random and cut short.
+
+use super::sim::{Dice, How, REGIONS, Sim};
+use super::tables::{ALL, named};
+use super::cloud::scopes;
+use iasql_engine::table::{Access, By, Column, Kind, Table};
+use iasql_engine::wire::Scope;
+use iasql_engine::world::plain;
+use iasql_engine::{Row, Value};
+use proptest::prelude::*;
+use serde_json::json;
+
+/// One thing that happens. The numbers choose among what there is at that moment.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// The user adds a row.
+    Insert { table: u8, region: u8, cells: [u8; 6] },
+    /// The user changes a cell.
+    Edit { table: u8, row: u8, column: u8, value: u8 },
+    /// The user removes a row and what refers to it.
+    Delete { table: u8, row: u8 },
+    /// The user removes a row and adds it again, with another value in a column.
+    Again { table: u8, row: u8, column: u8, value: u8 },
+    /// The user exchanges two names.
+    Swap { table: u8, one: u8, other: u8 },
+    /// The user moves a row to another region, and what it hangs together with.
+    Move { table: u8, row: u8, alone: bool },
+    /// The user empties all tables.
+    DeleteAll,
+    /// Somebody changes something in the cloud.
+    CloudEdit { thing: u8, column: u8, value: u8 },
+    /// Somebody removes something from the cloud.
+    CloudDelete { thing: u8 },
+    /// Somebody makes something in the cloud.
+    CloudCreate { table: u8, region: u8, cells: [u8; 6] },
+    /// Somebody removes something and makes it again, with another value in a column.
+    CloudAgain { thing: u8, column: u8, value: u8 },
+    /// An image is pushed.
+    Push { region: u8, repo: u8, tag: u8 },
+    Commit,
+    Rollback { known: bool },
+    Restore,
+    Apply { seed: u64, fail: Option<u64>, warn: bool, unread: Option<u8> },
+    Sync { unread: Option<u8> },
+}
+
+pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
+    prop::collection::vec(op(), 1..most)
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let (table, row, column, value) = (0u8..11, 0u8..6, 0u8..7, 0u8..8);
+    let place = (table.clone(), row.clone());
+    let change = (table.clone(), row.clone(), column.clone(), value.clone());
+    let drift = (0u8..32, column, value.clone());
+    let unread = prop::option::weighted(0.3, any::<u8>());
+    let apply = (any::<u64>(), prop::option::weighted(0.3, any::<u64>()), any::<bool>(), unread.clone());
+    let cells = prop::array::uniform6(value);
+    prop_oneof![
+        8 => (table.clone(), 0u8..2, cells.clone()).prop_map(|(table, region, cells)| Op::Insert { table, region, cells }),
+        6 => change.clone().prop_map(|(table, row, column, value)| Op::Edit { table, row, column, value }),
+        3 => place.clone().prop_map(|(table, row)| Op::Delete { table, row }),
+        2 => change.prop_map(|(table, row, column, value)| Op::Again { table, row, column, value }),
+        1 => (table.clone(), row.clone(), row).prop_map(|(table, one, other)| Op::Swap { table, one, other }),
+        1 => (place, any::<bool>()).prop_map(|((table, row), alone)| Op::Move { table, row, alone }),
+        1 => Just(Op::DeleteAll),
+        2 => drift.clone().prop_map(|(thing, column, value)| Op::CloudEdit { thing, column, value }),
+        2 => (0u8..32).prop_map(|thing| Op::CloudDelete { thing }),
+        2 => (table, 0u8..2, cells).prop_map(|(table, region, cells)| Op::CloudCreate { table, region, cells }),
+        1 => drift.prop_map(|(thing, column, value)| Op::CloudAgain { thing, column, value }),
+        1 => (0u8..2, 0u8..3, 0u8..3).prop_map(|(region, repo, tag)| Op::Push { region, repo, tag }),
+        2 => Just(Op::Commit),
+        2 => prop::bool::weighted(0.8).prop_map(|known| Op::Rollback { known }),
+        1 => Just(Op::Restore),
+        6 => apply.prop_map(|(seed, fail, warn, unread)| Op::Apply { seed, fail, warn, unread }),
+        1 => unread.prop_map(|unread| Op::Sync { unread }),
+    ]
+}
+
+/// A few scopes that can't be read.
+pub fn unread(choice: Option<u8>) -> Vec<Scope> {
+    let Some(choice) = choice else { return Vec::new() };
+    let mut dice = Dice::new(u64::from(choice));
+    let all = scopes(&REGIONS);
+    let count = 1 + dice.roll(3);
+    let one = |dice: &mut Dice| {
+        let (table, region) = &all[dice.roll(all.len())];
+        Scope { table: table.name.to_owned(), region: region.clone() }
+    };
+    (0..count).map(|_| one(&mut dice)).collect()
+}
+
+/// Lets something happen.
+pub fn happen(sim: &mut Sim, op: &Op) {
+    match *op {
+        Op::Insert { table, region, cells } => {
+            let (table, region) = (ALL[usize::from(table)], REGIONS[usize::from(region)]);
+            sim.attempt(|sim| {
+                let row = row(sim, table, region, &cells, false);
+                if table.import_only {
+                    return None;
+                }
+                let cells = table.columns.iter().zip(row).map(|(c, cell)| (c.name.to_owned(), cell)).collect();
+                sim.try_insert(table.name, region, &Value::Object(cells));
+                Some(())
+            });
+        }
+        Op::Edit { table, row, column, value } => {
+            sim.attempt(|sim| edit(sim, table, row, column, value));
+        }
+        Op::Delete { table, row } => {
+            if let Some(pk) = nth(sim, ALL[usize::from(table)], row) {
+                sim.delete(ALL[usize::from(table)].name, &pk);
+            }
+        }
+        Op::Again { table, row, column, value } => {
+            sim.attempt(|sim| {
+                let definition = ALL[usize::from(table)];
+                let pk = nth(sim, definition, row).filter(|_| !definition.import_only)?;
+                let mut record = sim.db.rows.remove(&(definition.name, plain(&pk)))?;
+                for (at, column) in definition.columns.iter().enumerate() {
+                    if column.access == Access::ReadOnly {
+                        record.row[at] = Value::Null;
+                    }
+                }
+                record.pk = if definition.primary_key.is_some() { pk } else { sim.new_key(definition.name) };
+                let key = record.pk.clone();
+                sim.db.rows.insert((definition.name, plain(&key)), record);
+                let _ = edit_of(sim, definition, &key, column, value);
+                Some(())
+            });
+        }
+        Op::Swap { table, one, other } => {
+            sim.attempt(|sim| {
+                let table = ALL[usize::from(table)];
+                table.position("name").filter(|_| table.primary_key.is_none())?;
+                let (one, other) = (nth(sim, table, one)?, nth(sim, table, other)?);
+                let names = (sim.cell(table.name, &one, "name"), sim.cell(table.name, &other, "name"));
+                sim.edit(table.name, &one, "name", json!("for a moment"));
+                sim.edit(table.name, &other, "name", names.0);
+                sim.edit(table.name, &one, "name", names.1);
+                Some(())
+            });
+        }
+        Op::Move { table, row, alone } => {
+            sim.attempt(|sim| {
+                let table = ALL[usize::from(table)];
+                let pk = nth(sim, table, row).filter(|_| table.regional() && !table.import_only)?;
+                let mut moving = vec![(table.name, plain(&pk))];
+                let from = sim.db.rows[&moving[0]].region.clone();
+                let mut next = 0;
+                while next < moving.len() && !alone {
+                    let key = moving[next].clone();
+                    let targets = sim.db.rows.keys().filter(|to| sim.db.referring(to).contains(&key));
+                    let more: Vec<_> = sim.db.referring(&key).into_iter().chain(targets.cloned()).collect();
+                    moving.extend(more.into_iter().filter(|key| !moving.contains(key)).collect::<Vec<_>>());
+                    next += 1;
+                }
+                let to = REGIONS[usize::from(from == REGIONS[0])];
+                for key in moving {
+                    sim.db.rows.get_mut(&key)?.region = to.to_owned();
+                }
+                Some(())
+            });
+        }
+        Op::DeleteAll => sim.db.rows.clear(),
+        Op::CloudEdit { thing, column, value } => {
+            if let Some(at) = nth_thing(sim, thing) {
+                let table = sim.cloud.things[&at].table;
+                let place = usize::from(column) % table.columns.len();
+                let cell = cell(sim, table, &table.columns[place], "", value, true);
+                sim.cloud.drift(at, place, cell);
+            }
+        }
+        Op::CloudDelete { thing } => {
+            if let Some(at) = nth_thing(sim, thing) {
+                let _ = sim.cloud.delete(at);
+            }
+        }
+        Op::CloudCreate { table, region, cells } => {
+            let (table, region) = (ALL[usize::from(table)], REGIONS[usize::from(region)]);
+            let region = if table.regional() { region } else { "" };
+            let row = row(sim, table, region, &cells, true);
+            let _ = sim.cloud.create(table, region, &row, "somebody else's");
+        }
+        Op::CloudAgain { thing, column, value } => {
+            let Some(at) = nth_thing(sim, thing) else { return };
+            let old = sim.cloud.things[&at].clone();
+            if sim.cloud.delete(at).is_ok() {
+                let place = usize::from(column) % old.table.columns.len();
+                let mut row = old.row;
+                row[place] = cell(sim, old.table, &old.table.columns[place], &old.region, value, true);
+                let _ = sim.cloud.create(old.table, &old.region, &row, "somebody else's");
+            }
+        }
+        Op::Push { region, repo, tag } => {
+            let (region, names) = (REGIONS[usize::from(region)], ["a", "b", "c"]);
+            let _ = sim.cloud.push_image(region, names[usize::from(repo)], names[usize::from(tag)]);
+        }
+        Op::Commit => sim.commit(),
+        Op::Rollback { known } => sim.rollback(known),
+        Op::Restore => sim.dump_and_restore(),
+        Op::Apply { seed, fail, warn, unread: hidden } => {
+            sim.apply(&How { seed, fail, warn, unread: unread(hidden) });
+        }
+        Op::Sync { unread: hidden } => {
+            sim.sync(&unread(hidden));
+        }
+    }
+}
+
+fn edit(sim: &mut Sim, table: u8, row: u8, column: u8, value: u8) -> Option<()> {
+    let table = ALL[usize::from(table)];
+    let pk = nth(sim, table, row)?;
+    edit_of(sim, table, &pk, column, value)
+}
+
+fn edit_of(sim: &mut Sim, table: &'static Table, pk: &Value, column: u8, value: u8) -> Option<()> {
+    let settable: Vec<&Column> = table.columns.iter().filter(|column| column.settable()).collect();
+    let column = settable.get(usize::from(column) % settable.len().max(1))?;
+    let region = sim.db.rows.get(&(table.name, plain(pk)))?.region.clone();
+    let cell = cell(sim, table, column, &region, value, false);
+    sim.edit(table.name, pk, column.name, cell);
+    Some(())
+}
+
+fn nth(sim: &Sim, table: &Table, row: u8) -> Option<Value> {
+    let rows: Vec<Value> = sim.db.of(table.name).map(|record| record.pk.clone()).collect();
+    rows.get(usize::from(row) % rows.len().max(1)).cloned()
+}
+
+fn nth_thing(sim: &Sim, thing: u8) -> Option<u32> {
+    let things: Vec<u32> = sim.cloud.things.keys().copied().collect();
+    things.get(usize::from(thing) % things.len().max(1)).copied()
+}
+
+fn row(sim: &Sim, table: &'static Table, region: &str, choices: &[u8; 6], cloud: bool) -> Row {
+    let mut choices = choices.iter().cycle();
+    let one = |column: &Column| match column.access {
+        Access::ReadOnly => Value::Null,
+        _ => cell(sim, table, column, region, *choices.next().expect("a choice"), cloud),
+    };
+    table.columns.iter().map(one).collect()
+}
+
+/// A value for a column: there are few, so that things get into each other's way.
+fn cell(sim: &Sim, table: &Table, column: &Column, region: &str, choice: u8, cloud: bool) -> Value {
+    let pick = |from: &[Value]| from[usize::from(choice) % from.len()].clone();
+    if let Some(reference) = &column.references {
+        let to = named(reference.table);
+        let near = |other: &str| other == region || other.is_empty();
+        let mut values: Vec<Value> = if cloud {
+            let things = sim.cloud.things.values().filter(|it| it.table.name == to.name && near(&it.region));
+            things.map(|it| it.cell(reference.column).clone()).collect()
+        } else {
+            let rows = sim.db.of(to.name).filter(|record| near(&record.region));
+            rows.map(|record| match reference.by {
+                By::Id => record.pk.clone(),
+                By::Name => to.cell(&record.row, reference.column).clone(),
+            })
+            .collect()
+        };
+        if !column.required || values.is_empty() {
+            values.push(Value::Null);
+        }
+        return pick(&values);
+    }
+    match (column.kind, column.name) {
+        (Kind::Range, _) => {
+            let null = if column.required { json!("10.0.0.0/16") } else { Value::Null };
+            pick(&[json!("10.0.1.0/24"), json!("10.0.2.0/24"), null, json!("0.0.0.0/0")])
+        }
+        (Kind::Port, _) => pick(&[Value::Null, json!(-1), json!(80), json!(443)]),
+        (Kind::Tags, _) => pick(&[json!({}), json!({"k": "x"}), json!({"k": "y"})]),
+        (Kind::Set, _) => pick(&[Value::Null, json!(["a", "b"]), json!(["b", "a"]), json!([])]),
+        (Kind::Policy, _) => pick(&[
+            json!({"Statement": {"Effect": "Allow", "Action": "a:b"}}),
+            json!({"Statement": [{"Effect": "Allow", "Action": ["A:B"]}]}),
+            json!({"Statement": []}),
+        ]),
+        (_, "name") if table.name == "grp" => {
+            pick(&[json!("a"), json!("b"), json!("c"), json!("default")])
+        }
+        (_, "name") => pick(&[json!("a"), json!("b"), json!("c")]),
+        (_, "egress" | "public" | "is_open") => pick(&[json!(true), json!(false)]),
+        (_, "level") => pick(&[json!("low"), json!("high")]),
+        (_, _) if column.late => pick(&[Value::Null, json!("x"), json!("y")]),
+        _ => pick(&[json!("x"), json!("y"), Value::Null]),
+    }
+}

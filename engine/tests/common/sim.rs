@@ -1,0 +1,777 @@
+//! What the caller's backend and its worker do around the engine: look, plan, carry out, write back.
+
+use super::cloud::{Cloud, Refusal, scopes};
+use super::database::{Database, Record};
+use super::tables::{ALL, named};
+use iasql_engine::plan::{self, Plan, Verb};
+use iasql_engine::sync::{self, Sync};
+use iasql_engine::table::{Access, By, Table};
+use iasql_engine::wire::{Action, Made, Scope, Step, awaits};
+use iasql_engine::world::{Known, World, gather, plain};
+use iasql_engine::{Row, Value, compare, writes};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+pub const REGIONS: [&str; 2] = ["r1", "r2"];
+
+/// Random numbers that are the same every time.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
+    }
+
+    pub fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % sides.max(1)
+    }
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone)]
+struct Entry {
+    transaction: u32,
+    creates: bool,
+    table: &'static str,
+    region: String,
+    pk: Value,
+    cloud_id: Option<String>,
+    mark: String,
+    /// `done`, `failed`, or nobody knows.
+    outcome: Option<bool>,
+}
+
+/// How transactions have ended, as far as the server knows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    Committed,
+    Aborted,
+}
+
+/// Database and cloud, and what has happened so far.
+#[derive(Debug, Clone, Default)]
+pub struct Sim {
+    pub db: Database,
+    committed: Database,
+    pub cloud: Cloud,
+    journal: Vec<Entry>,
+    transaction: u32,
+    fates: BTreeMap<u32, Fate>,
+    keys: BTreeMap<&'static str, i64>,
+    marks: u32,
+}
+
+/// How an apply is to go.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    /// Decides the order of the steps, among those allowed.
+    pub seed: u64,
+    /// Decides which steps fail.
+    pub fail: Option<u64>,
+    /// What can't be read.
+    pub unread: Vec<Scope>,
+    /// Failures are warnings: what went well is written back.
+    pub warn: bool,
+}
+
+/// How an apply went.
+#[derive(Debug)]
+pub struct Applied {
+    pub world: World,
+    pub plan: Plan,
+    pub failed: Vec<(u32, String)>,
+    pub skipped: usize,
+}
+
+impl Applied {
+    pub fn whole(&self) -> bool {
+        self.failed.is_empty() && self.plan.problems.is_empty()
+    }
+}
+
+impl Sim {
+    /// A fresh account with a default net in the first region, and an empty database.
+    pub fn new() -> Self {
+        let mut sim = Self::default();
+        sim.cloud.found_region(REGIONS[0]);
+        sim
+    }
+
+    /// The same after an import.
+    pub fn imported() -> Self {
+        let mut sim = Self::new();
+        sim.sync(&[]);
+        sim.commit();
+        sim
+    }
+
+    // ------------------------------------------------------------ what a user does
+
+    pub fn new_key(&mut self, table: &'static str) -> Value {
+        let key = self.keys.entry(table).or_default();
+        *key += 1;
+        json!(*key)
+    }
+
+    /// Does something that the database may refuse; then nothing has happened.
+    pub fn attempt(&mut self, edit: impl FnOnce(&mut Self) -> Option<()>) -> bool {
+        let before = self.db.clone();
+        let fine = edit(self).is_some() && self.db.check().is_ok();
+        if !fine {
+            self.db = before;
+        }
+        fine
+    }
+
+    /// Adds a row; columns that are not named are NULL or have their default.
+    pub fn insert(&mut self, table: &str, region: &str, cells: Value) -> Value {
+        let pk = self.try_insert(table, region, &cells);
+        self.db.check().expect("a row that the database takes");
+        pk
+    }
+
+    pub fn try_insert(&mut self, table: &str, region: &str, cells: &Value) -> Value {
+        let table = named(table);
+        let row: Row = table
+            .columns
+            .iter()
+            .map(|column| match (&cells[column.name], column.default) {
+                (Value::Null, Some("'{}'")) => json!({}),
+                (Value::Null, Some(default)) => {
+                    serde_json::from_str(&default.replace('\'', "\"")).expect("a default")
+                }
+                (cell, _) => cell.clone(),
+            })
+            .collect();
+        let pk = match table.primary_key {
+            Some(key) => table.cell(&row, key).clone(),
+            None => self.new_key(table.name),
+        };
+        let region = if table.regional() { region.to_owned() } else { String::new() };
+        self.db.rows.insert((table.name, plain(&pk)), Record { pk: pk.clone(), region, row });
+        pk
+    }
+
+    /// Changes a cell of a row, and what follows by ON UPDATE CASCADE.
+    pub fn edit(&mut self, table: &str, pk: &Value, column: &str, value: Value) {
+        let table = named(table);
+        let at = (table.name, plain(pk));
+        let referring = self.db.referring(&at);
+        let Some(record) = self.db.rows.get_mut(&at) else { return };
+        let old = record.clone();
+        if column == "region" {
+            record.region = plain(&value);
+        } else {
+            record.row[table.position(column).expect("a column")] = value.clone();
+        }
+        if table.primary_key == Some(column) {
+            let mut record = self.db.rows.remove(&at).expect("a row");
+            record.pk = value.clone();
+            self.db.rows.insert((table.name, plain(&value)), record);
+        }
+        for child in referring {
+            let columns = named(child.0).columns;
+            for (place, definition) in columns.iter().enumerate() {
+                let Some(reference) = &definition.references else { continue };
+                if reference.by != By::Name || reference.table != table.name {
+                    continue;
+                }
+                if column == "region" {
+                    self.edit(child.0, &self.db.rows[&child].pk.clone(), "region", value.clone());
+                } else if reference.column == column {
+                    let record = self.db.rows.get_mut(&child).expect("a row");
+                    if record.row[place] == *table.cell(&old.row, column) {
+                        record.row[place] = value.clone();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Removes a row and all that refer to it.
+    pub fn delete(&mut self, table: &str, pk: &Value) {
+        let key = (named(table).name, plain(pk));
+        let referring = self.db.referring(&key);
+        self.db.rows.remove(&key);
+        for (table, pk) in referring {
+            self.delete(table, &json!(pk));
+        }
+    }
+
+    pub fn cell(&self, table: &str, pk: &Value, column: &str) -> Value {
+        let record = &self.db.rows[&(named(table).name, plain(pk))];
+        named(table).cell(&record.row, column).clone()
+    }
+
+    /// The primary key of the row with this cell.
+    pub fn pk(&self, table: &str, column: &str, value: &Value) -> Value {
+        let like = |record: &&Record| named(table).cell(&record.row, column) == value;
+        self.db.of(table).find(like).map(|record| record.pk.clone()).unwrap_or_default()
+    }
+
+    pub fn commit(&mut self) {
+        self.committed = self.db.clone();
+        self.fates.insert(self.transaction, Fate::Committed);
+        self.transaction += 1;
+    }
+
+    /// Rolls back; `known` if the server can still tell.
+    pub fn rollback(&mut self, known: bool) {
+        self.db = self.committed.clone();
+        if known {
+            self.fates.insert(self.transaction, Fate::Aborted);
+        }
+        self.transaction += 1;
+    }
+
+    /// Another server takes over from a dump: it knows nothing of transactions.
+    pub fn dump_and_restore(&mut self) {
+        self.commit();
+        self.fates.retain(|_, fate| *fate == Fate::Committed);
+        let text = |row: &Row| serde_json::to_string(row).expect("JSON");
+        let again = |row: &mut Row| *row = serde_json::from_str(&text(row)).expect("JSON");
+        self.db.rows.values_mut().for_each(|record| again(&mut record.row));
+        self.db.base.values_mut().for_each(|record| again(&mut record.row));
+    }
+
+    // ------------------------------------------------------------ what backend and worker do
+
+    fn made(&self) -> Vec<Made> {
+        let creates = self.journal.iter().enumerate().filter(|(_, entry)| entry.creates);
+        let open = creates.filter(|(at, entry)| {
+            let gone = |later: &Entry| {
+                let same = (later.table, &later.region, &later.cloud_id) == (entry.table, &entry.region, &entry.cloud_id);
+                !later.creates && later.outcome == Some(true) && same && entry.cloud_id.is_some()
+            };
+            entry.outcome != Some(false)
+                && self.fates.get(&entry.transaction) != Some(&Fate::Committed)
+                && !self.journal[at + 1..].iter().any(gone)
+        });
+        open.map(|(_, entry)| Made {
+            table: entry.table.to_owned(),
+            region: entry.region.clone(),
+            pk: entry.pk.as_str().map_or(json!(plain(&entry.pk)), |pk| json!(pk)),
+            cloud_id: entry.cloud_id.clone().filter(|_| entry.outcome == Some(true)),
+            mark: entry.mark.clone(),
+            aborted: self.fates.get(&entry.transaction) == Some(&Fate::Aborted),
+            at: "2026-01-01T01:00:00+00:00".to_owned(),
+        })
+        .collect()
+    }
+
+    pub fn known(&self, unread: &[Scope]) -> Known {
+        let mut known = Known { tables: ALL.to_vec(), made: self.made(), ..Known::default() };
+        for table in ALL {
+            known.wanted.push(self.db.wanted(table.name));
+            known.base.push(self.db.base(table.name));
+            let mut seen = Vec::new();
+            for (other, region) in scopes(&REGIONS) {
+                let scope = Scope { table: other.name.to_owned(), region };
+                if other.name == table.name && !unread.contains(&scope) {
+                    let list = self.cloud.list(table.name, &scope.region);
+                    seen.extend(list.into_iter().map(|seen| (scope.region.clone(), seen)));
+                }
+            }
+            known.seen.push(seen);
+        }
+        known.unread = unread.iter().cloned().collect();
+        known
+    }
+
+    pub fn world(&self, unread: &[Scope]) -> World {
+        gather(self.known(unread))
+    }
+
+    pub fn plan(&self) -> (World, Plan) {
+        let world = self.world(&[]);
+        let plan = plan::plan(&world);
+        (world, plan)
+    }
+
+    /// The plan in words.
+    pub fn planned(&self) -> Vec<String> {
+        let (world, plan) = self.plan();
+        said(&world, &plan)
+    }
+
+    pub fn apply(&mut self, how: &How) -> Applied {
+        let world = self.world(&how.unread);
+        let plan = plan::plan(&world);
+        check_plan(&world, &plan, &how.unread);
+        if !plan.problems.is_empty() {
+            return Applied { world, plan, failed: Vec::new(), skipped: 0 };
+        }
+        let before = self.db.clone();
+        let mut work = Work { sim: self, world: &world, plan: &plan, how, ended: HashMap::new(), refused: Vec::new() };
+        let (failed, skipped) = work.carry_out();
+        let (mut ended, refused) = (work.ended, work.refused);
+        for table in ALL.into_iter().filter(|table| table.read_back) {
+            for region in REGIONS {
+                writes::fill_in(&plan, &mut ended, table, region, self.cloud.list(table.name, region));
+            }
+        }
+        let writes = writes::of_apply(&world, &plan, &ended);
+        self.db.write(&world, &writes);
+        self.rows_stand(&before);
+        if !(failed.is_empty() && refused.is_empty()) && !how.warn {
+            self.rollback(true);
+        }
+        let failed = failed.into_iter().chain(refused).collect();
+        Applied { world, plan, failed, skipped }
+    }
+
+    /// Applies with nothing in the way.
+    pub fn apply_all(&mut self) -> Applied {
+        self.apply(&How::default())
+    }
+
+    /// What users have written is still there.
+    fn rows_stand(&self, before: &Database) {
+        for (key, old) in &before.rows {
+            let new = self.db.rows.get(key).unwrap_or_else(|| panic!("apply has removed row {key:?}"));
+            assert_eq!(new.region, old.region, "{key:?}");
+            for (place, column) in named(key.0).columns.iter().enumerate() {
+                let mine = column.settable() && !(column.late && old.row[place].is_null());
+                assert!(!mine || new.row[place] == old.row[place], "apply has changed {key:?} {}", column.name);
+            }
+        }
+    }
+
+    pub fn plan_sync(&self, unread: &[Scope]) -> (World, Sync) {
+        let world = self.world(unread);
+        let sync = sync::sync(&world);
+        (world, sync)
+    }
+
+    pub fn sync(&mut self, unread: &[Scope]) -> (World, Sync) {
+        let (world, sync) = self.plan_sync(unread);
+        let creates = sync.changes.iter().filter(|change| change.verb == Verb::Create).map(|change| change.node);
+        let mut keys = HashMap::new();
+        for node in writes::newcomers(&world, creates) {
+            keys.insert(node, self.new_key(world.table(node).name));
+        }
+        let writes = writes::of_sync(&world, &sync, &keys);
+        let before = self.db.clone();
+        self.db.write(&world, &writes);
+        self.discards_are_said(&before, &world, &sync);
+        for scope in unread {
+            self.scope_stands(&before, scope);
+        }
+        (world, sync)
+    }
+
+    /// Each edit that is gone after a sync stands in its result.
+    fn discards_are_said(&self, before: &Database, world: &World, sync: &Sync) {
+        let said = |table: &str, pk: &Value| {
+            sync.changes.iter().any(|change| {
+                let it = &world.nodes[change.node];
+                let pks = [it.wanted.as_ref().map(|w| &w.pk), it.base.as_ref().map(|b| &b.pk)];
+                let this = pks.into_iter().flatten().any(|it| plain(it) == plain(pk));
+                change.discards && world.table(change.node).name == table && this
+            })
+        };
+        for ((table, key), old) in &before.rows {
+            let definition = named(table);
+            let base = before.base.get(&(*table, key.clone()));
+            let Some(new) = self.db.rows.get(&(*table, key.clone())) else {
+                let edited = base.is_none_or(|base| {
+                    let differs = |at: usize| compare::differs(&definition.columns[at], &old.row[at], &base.row[at]);
+                    base.region != old.region || (0..definition.columns.len()).any(differs)
+                });
+                assert!(!edited || said(table, &old.pk), "the edit of {table} {key} is gone without a word");
+                continue;
+            };
+            let lost = (0..definition.columns.len()).any(|at| {
+                let column = &definition.columns[at];
+                let edited = base.is_none_or(|base| compare::differs(column, &old.row[at], &base.row[at]));
+                edited && compare::differs(column, &old.row[at], &new.row[at])
+            });
+            let moved = base.is_some_and(|base| base.region != old.region) && new.region != old.region;
+            assert!(!(lost || moved) || said(table, &old.pk), "the edit of {table} {key} is gone without a word");
+        }
+    }
+
+    /// Rows of a scope that was not read stay as they are.
+    fn scope_stands(&self, before: &Database, scope: &Scope) {
+        let here = |key: &&'static str, record: &Record| *key == scope.table && record.region == scope.region;
+        for (key, old) in before.rows.iter().filter(|((table, _), record)| here(table, record)) {
+            // One that was somewhere else before it was edited may be set back there.
+            if before.base.get(key).is_some_and(|base| base.region != scope.region) {
+                continue;
+            }
+            assert_eq!(self.db.rows.get(key), Some(old), "{key:?} was changed unread");
+        }
+    }
+
+    // ------------------------------------------------------------ what has to be true
+
+    /// The plan has nothing to do and nothing to write down.
+    #[track_caller]
+    pub fn settled(&self) {
+        let (world, plan) = self.plan();
+        assert_eq!(said(&world, &plan), Vec::<String>::new(), "the plan is not empty");
+        assert!(plan.steps.is_empty() && plan.changes.is_empty() && plan.problems.is_empty());
+        let left: Vec<_> = plan.settled.iter().map(|(n, s)| (world.table(*n).name, world.label(*n), s)).collect();
+        assert!(left.is_empty(), "not settled: {left:?}");
+    }
+
+    /// Sync has nothing to do either.
+    #[track_caller]
+    pub fn in_sync(&self) {
+        let (world, sync) = self.plan_sync(&[]);
+        let lines: Vec<_> = sync
+            .changes
+            .iter()
+            .map(|c| format!("{} {} {} {:?}", c.verb.word(), world.table(c.node).name, world.label(c.node), c.columns))
+            .collect();
+        assert!(lines.is_empty(), "sync is not empty: {lines:?}");
+        let agreed: Vec<_> = sync.agreed.iter().map(|&n| (world.table(n).name, world.label(n))).collect();
+        assert!(agreed.is_empty(), "not agreed: {agreed:?}");
+        assert!(sync.forgotten.is_empty(), "not forgotten");
+    }
+
+    /// Each row has its thing, cell by cell. Found without the engine's help.
+    #[track_caller]
+    pub fn rows_match_cloud(&self, all: bool) {
+        let mut met = BTreeSet::new();
+        for record in self.db.rows.iter() {
+            let ((name, key), record) = record;
+            let table = named(name);
+            let Some(id) = table.cloud_id(&record.row) else { panic!("{name} {key} has no id") };
+            let Some(at) = self.cloud.find(name, &record.region, id) else {
+                // What comes from the cloud and has gone from there: a sync takes the row away.
+                assert!(table.import_only, "{name} {key} {id} is not in the cloud");
+                continue;
+            };
+            assert!(met.insert(at), "{name} {key}: two rows for {id}");
+            let thing = &self.cloud.things[&at];
+            for (place, column) in table.columns.iter().enumerate() {
+                let cell = match &column.references {
+                    Some(reference) if reference.by == By::Id && !record.row[place].is_null() => {
+                        let to = &self.db.rows[&(named(reference.table).name, plain(&record.row[place]))];
+                        named(reference.table).cell(&to.row, reference.column).clone()
+                    }
+                    _ => record.row[place].clone(),
+                };
+                let fine = compare::equal(column.kind, &cell, &thing.row[place]);
+                assert!(fine, "{name} {key} {}: row {cell}, cloud {}", column.name, thing.row[place]);
+            }
+            let base = self.db.base.get(&(table.name, key.clone()));
+            let base = base.unwrap_or_else(|| panic!("nothing is agreed on {name} {key}"));
+            assert_eq!((base.cloud_id.as_str(), &base.region), (id, &record.region), "{name} {key}");
+        }
+        for key in self.db.base.keys() {
+            assert!(self.db.rows.contains_key(key), "a base row without a row: {key:?}");
+        }
+        if all {
+            let strays = self.cloud.things.keys().filter(|at| !met.contains(at)).count();
+            assert_eq!(strays, 0, "things without a row");
+        }
+    }
+
+    /// Things that no row of this database has ever stood for, and no failed transaction has made.
+    pub fn unmanaged(&self) -> BTreeSet<u32> {
+        let ours = |at: &u32| {
+            let thing = &self.cloud.things[at];
+            self.has_base(thing.table.name, &thing.region, thing.id()) || self.is_orphan(*at)
+        };
+        self.cloud.things.keys().copied().filter(|at| !ours(at)).collect()
+    }
+
+    fn has_base(&self, table: &str, region: &str, id: &str) -> bool {
+        self.db.base.iter().any(|((of, _), base)| *of == table && base.region == region && base.cloud_id == id)
+    }
+
+    /// Whether the journal proves that this was made for nothing.
+    pub fn is_orphan(&self, at: u32) -> bool {
+        let thing = &self.cloud.things[&at];
+        self.journal.iter().any(|entry| {
+            let marked = thing.mark.as_ref() == Some(&entry.mark);
+            let named = entry.outcome == Some(true) && entry.cloud_id.as_deref() == Some(thing.id());
+            entry.creates
+                && (entry.table, &entry.region) == (thing.table.name, &thing.region)
+                && (marked || named)
+                && self.fates.get(&entry.transaction) == Some(&Fate::Aborted)
+        })
+    }
+}
+
+/// A plan in words: verb, table, label, columns, reason; then its problems.
+pub fn said(world: &World, plan: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for change in &plan.changes {
+        let (table, label) = (world.table(change.node).name, world.label(change.node));
+        let columns = change.columns.join(", ");
+        let reason = plan::reason(world, change.reason);
+        lines.push(format!("{} {table} {label} [{columns}] {reason}", change.verb.word()));
+    }
+    for (node, words) in &plan.problems {
+        lines.push(format!("problem: {} {} {words}", world.table(*node).name, world.label(*node)));
+    }
+    lines
+}
+
+/// What holds for every plan, whatever becomes of it.
+pub fn check_plan(world: &World, plan: &Plan, unread: &[Scope]) {
+    if !plan.problems.is_empty() && plan.problems.iter().any(|(_, words)| words.contains("waits for itself")) {
+        assert!(plan.steps.is_empty() && plan.changes.is_empty(), "a circle has no steps");
+    }
+    let mut of_steps = BTreeSet::new();
+    for change in &plan.changes {
+        let it = &world.nodes[change.node];
+        assert!(!it.unread, "what was not read is left alone");
+        of_steps.extend(change.steps.iter().copied());
+        if matches!(change.verb, Verb::Delete | Verb::Replace) && plan.problems.is_empty() {
+            assert!(it.base.is_some() || it.orphan, "{:?} of what nobody asked to go", change);
+        }
+        let steps: Vec<_> = change.steps.iter().map(|&n| &plan.steps[n as usize]).collect();
+        assert!(!steps.is_empty() && steps.len() <= 2, "{change:?}");
+    }
+    assert_eq!(of_steps.len(), plan.steps.len(), "each step belongs to a change");
+    for (at, step) in plan.steps.iter().enumerate() {
+        assert_eq!(step.number as usize, at);
+        assert!(step.after.iter().all(|&before| before < step.number), "steps stand in their order");
+        let scope = Scope { table: step.table.clone(), region: step.region.clone() };
+        assert!(!unread.contains(&scope), "{scope:?} was not read, and is to be changed");
+    }
+}
+
+/// The worker.
+struct Work<'a> {
+    sim: &'a mut Sim,
+    world: &'a World,
+    plan: &'a Plan,
+    how: &'a How,
+    ended: HashMap<u32, Option<Row>>,
+    /// What the cloud had a right to refuse.
+    refused: Vec<(u32, String)>,
+}
+
+impl Work<'_> {
+    /// The steps in some order that they allow; what failed on purpose, and how many were skipped.
+    fn carry_out(&mut self) -> (Vec<(u32, String)>, usize) {
+        let mut dice = Dice::new(self.how.seed);
+        let mut left: BTreeSet<u32> = (0..self.plan.steps.len() as u32).collect();
+        let mut failed = Vec::new();
+        loop {
+            let ready = |n: &&u32| self.plan.steps[**n as usize].after.iter().all(|b| self.ended.contains_key(b));
+            let ready: Vec<u32> = left.iter().filter(ready).copied().collect();
+            if ready.is_empty() {
+                return (failed, left.len());
+            }
+            let number = ready[dice.roll(ready.len())];
+            left.remove(&number);
+            let step = &self.plan.steps[number as usize];
+            let luck = self.how.fail.map(|seed| Dice::new(seed ^ (u64::from(number) << 7)).roll(6));
+            match luck {
+                Some(0) => failed.push((number, "refused".to_owned())),
+                Some(1) => {
+                    if self.step(step, true, &left).is_ok() {
+                        failed.push((number, "the answer was lost".to_owned()));
+                        self.ended.remove(&number);
+                    }
+                }
+                _ => {
+                    let _ = self.step(step, false, &left);
+                }
+            }
+        }
+    }
+
+    /// `lost`: the cloud does it, and nobody hears of it.
+    fn step(&mut self, step: &Step, lost: bool, left: &BTreeSet<u32>) -> Result<(), ()> {
+        let table = named(&step.table);
+        let mark = format!("mark-{}", self.sim.marks);
+        self.sim.marks += 1;
+        let (creates, outcome) = match &step.action {
+            Action::Create { row, born, strip } => {
+                let row = self.resolve(table, row, step);
+                (true, self.create(step, table, &row, *born, strip, &mark, lost))
+            }
+            Action::Update { was, row } => {
+                let (was, row) = (self.resolve(table, was, step), self.resolve(table, row, step));
+                (false, self.update(step, table, &was, &row))
+            }
+            Action::Delete { was } => {
+                let was = self.resolve(table, was, step);
+                (false, self.delete(step, table, &was, left))
+            }
+        };
+        let deletes = matches!(step.action, Action::Delete { .. });
+        let id = match (&outcome, &step.action) {
+            (_, Action::Delete { was }) => table.cloud_id(was).map(str::to_owned),
+            (Ok(Some(row)), _) => table.cloud_id(row).map(str::to_owned),
+            _ => None,
+        };
+        if creates || deletes {
+            self.sim.journal.push(Entry {
+                transaction: self.sim.transaction,
+                creates,
+                table: table.name,
+                region: step.region.clone(),
+                pk: step.pk.clone(),
+                cloud_id: id,
+                mark,
+                outcome: if lost { None } else { Some(outcome.is_ok()) },
+            });
+        }
+        match outcome {
+            Ok(row) => {
+                self.ended.insert(step.number, row);
+                Ok(())
+            }
+            Err(refusal) => {
+                self.judge(step, &refusal);
+                self.refused.push((step.number, format!("{refusal:?}")));
+                Err(())
+            }
+        }
+    }
+
+    /// Cells as the cloud takes them: nothing of the engine's own is left in them.
+    fn resolve(&self, table: &Table, row: &Row, step: &Step) -> Row {
+        assert_eq!(row.len(), table.columns.len());
+        let cell = |(at, cell): (usize, &Value)| {
+            let column = &table.columns[at];
+            let Some(number) = awaits(cell) else {
+                let leak = column.references.is_some() && !(cell.is_string() || cell.is_null());
+                assert!(!leak, "{} {}: {cell} in {step:?}", table.name, column.name);
+                return cell.clone();
+            };
+            let reference = column.references.as_ref().expect("only references wait for steps");
+            let before = &self.plan.steps[number as usize];
+            assert!(step.after.contains(&number) || step.number == number, "{step:?} uses {number}");
+            let made = self.ended.get(&number).and_then(Option::as_ref).expect("a step that has ended");
+            named(&before.table).cell(made, reference.column).clone()
+        };
+        row.iter().enumerate().map(cell).collect()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a test")]
+    fn create(
+        &mut self,
+        step: &Step,
+        table: &'static Table,
+        row: &Row,
+        born: bool,
+        strip: &[(String, Row)],
+        mark: &str,
+        lost: bool,
+    ) -> Result<Option<Row>, Refusal> {
+        let there = if born { self.sim.cloud.find_key(table, &step.region, row) } else { None };
+        assert!(!born || there.is_some(), "nothing was born: {step:?}");
+        let made = match there {
+            Some(at) => {
+                self.sim.cloud.update(at, row)?;
+                merged(table, row, &self.sim.cloud.things[&at].row)
+            }
+            None => {
+                let at = self.sim.cloud.create(table, &step.region, row, mark)?;
+                let made = self.sim.cloud.things[&at].row.clone();
+                let said = |at: usize| !table.read_back || table.columns[at].id;
+                made.into_iter().enumerate().map(|(at, cell)| if said(at) { cell } else { row[at].clone() }).collect()
+            }
+        };
+        // What was lost is lost before anything else is done.
+        if !lost {
+            self.ended.insert(step.number, Some(made.clone()));
+            for (name, row) in strip {
+                let child = named(name);
+                let row = self.resolve(child, row, step);
+                let there = self.sim.cloud.find_key(child, &step.region, &row);
+                let at = there.unwrap_or_else(|| panic!("nothing to strip: {step:?}"));
+                assert!(!self.sim.has_base(name, &step.region, self.sim.cloud.things[&at].id()));
+                self.sim.cloud.delete(at)?;
+            }
+        }
+        Ok(Some(made))
+    }
+
+    fn update(&mut self, step: &Step, table: &'static Table, was: &Row, row: &Row) -> Result<Option<Row>, Refusal> {
+        assert!(self.sim.db.rows.contains_key(&(table.name, plain(&step.pk))), "an update without a row: {step:?}");
+        let id = table.cloud_id(was).expect("an id");
+        let at = self.sim.cloud.find(table.name, &step.region, id).ok_or(Refusal::NoSuch("thing", json!(id)))?;
+        self.sim.cloud.update(at, row)?;
+        Ok(Some(merged(table, row, was)))
+    }
+
+    fn delete(&mut self, step: &Step, table: &'static Table, was: &Row, left: &BTreeSet<u32>) -> Result<Option<Row>, Refusal> {
+        let id = table.cloud_id(was).expect("an id").to_owned();
+        let Some(at) = self.sim.cloud.find(table.name, &step.region, &id) else { return Ok(None) };
+        let ours = self.sim.has_base(table.name, &step.region, &id) || self.world.nodes.iter().any(|it| {
+            it.orphan && it.seen.as_ref().is_some_and(|seen| self.world.tables[it.table].cloud_id(&seen.row) == Some(&id))
+        });
+        assert!(ours, "nobody asked for {} {id} to go: {step:?}", table.name);
+        // Whoever refers to it and has a step of its own to let go has taken that step.
+        for other in self.sim.cloud.referring(at) {
+            if other == at {
+                continue;
+            }
+            let other = &self.sim.cloud.things[&other];
+            let later = left.iter().find(|&&number| {
+                let step = &self.plan.steps[number as usize];
+                let (Action::Delete { was } | Action::Update { was, .. }) = &step.action else { return false };
+                let same = (step.table.as_str(), &step.region) == (other.table.name, &other.region);
+                same && other.table.cloud_id(was) == Some(other.id())
+            });
+            assert_eq!(later, None, "{} {id} goes before {} {}", table.name, other.table.name, other.id());
+        }
+        let before = self.sim.unmanaged();
+        let things = self.sim.cloud.things.clone();
+        let gone = self.sim.cloud.delete(at)?;
+        let change = self.plan.changes.iter().find(|change| change.steps.contains(&step.number)).expect("a change");
+        if change.verb == Verb::Replace {
+            for lost in gone.iter().filter(|&&lost| lost != at && before.contains(&lost)) {
+                // A kept one comes again with the new one, and so does what is in it.
+                let thing = &things[lost];
+                let comes_again = |at: &u32| things[at].kept().is_some();
+                let inside = gone.iter().filter(|at| comes_again(at)).any(|at| {
+                    thing.cell("grp_id") == things[at].cell("grp_id") && !thing.cell("grp_id").is_null()
+                });
+                assert!(comes_again(lost) || inside, "{} {} is lost on the way", thing.table.name, thing.id());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the cloud had a right to refuse, or the plan was wrong.
+    fn judge(&self, step: &Step, refusal: &Refusal) {
+        let unread = |table: &str| self.how.unread.iter().any(|scope| scope.table == table);
+        let unmanaged = self.sim.unmanaged();
+        let fair = match refusal {
+            Refusal::InUse(by) => by.iter().all(|at| unmanaged.contains(at)),
+            Refusal::Overlaps(other) => {
+                let thing = &self.sim.cloud.things[other];
+                let removal = self.plan.steps.iter().find(|step| {
+                    let Action::Delete { was } = &step.action else { return false };
+                    step.table == thing.table.name && thing.table.cloud_id(was) == Some(thing.id())
+                });
+                removal.is_none_or(|removal| self.waits_for(removal.number, step.number))
+            }
+            Refusal::NoSuch(table, cell) => unread(table) || cell.is_null(),
+            Refusal::Exists(_) | Refusal::Kept(_) | Refusal::Nonsense(_) => false,
+        };
+        // After failures on purpose, the cloud may be in any state.
+        let lines = said(self.world, self.plan);
+        assert!(fair || self.how.fail.is_some(), "the plan was wrong: {refusal:?}\n{step:#?}\n{lines:#?}");
+    }
+
+    fn waits_for(&self, step: u32, before: u32) -> bool {
+        step == before || self.plan.steps[step as usize].after.iter().any(|&next| self.waits_for(next, before))
+    }
+}
+
+/// What the cloud holds after an update, as the worker says it.
+fn merged(table: &Table, row: &Row, seen: &Row) -> Row {
+    let cells = table.columns.iter().zip(row).zip(seen);
+    cells
+        .map(|((column, wanted), seen)| match column.access {
+            Access::ReadOnly => seen.clone(),
+            _ if column.late && wanted.is_null() => seen.clone(),
+            _ => wanted.clone(),
+        })
+        .collect()
+}

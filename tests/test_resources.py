@@ -1,0 +1,753 @@
+"""One harness that puts every table of every module through the same tests, from the descriptions in
+resources/. What the cloud holds is asked of it over boto3.
+
+A table without a description fails, and so does a column that users can write and no row or change
+of its description has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from conftest import Cloud, Database
+from psycopg.types.json import Jsonb
+from resources import GLOBAL, IMPORTED, REGIONAL, TABLES, WRITTEN
+from resources.aws_ecr import push
+from resources.description import Change, Description, Row, Sql
+from test_nerves import changes, no_holes
+from testbed import REGION, Emulator, Server
+
+__all__ = ["no_holes"]  # A fixture for every test here, too.
+
+#: A region besides the default one.
+ELSEWHERE = "eu-west-1"
+NOTHING: list[dict[str, Any]] = []
+PLAN = "SELECT action, table_name FROM iasql_plan_apply()"
+numbers = itertools.count()
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def install(db: Database) -> list[str]:
+    """Installs all there is; answers the tables."""
+    modules = "VARIADIC ARRAY(SELECT module_name FROM iasql_modules_list())"
+    lines = db.sql(f"SELECT created_table_name AS name FROM iasql_install({modules})")
+    return [line["name"] for line in lines]
+
+
+@pytest.fixture
+def site(db: Database) -> Database:
+    install(db)
+    return db
+
+
+@contextlib.contextmanager
+def twin(server: Server) -> Iterator[Database]:
+    """Another database of the same account, which has just been installed."""
+    name = f"twin_{next(numbers)}"
+    server.query(f"CREATE DATABASE {name} TEMPLATE template0")
+    database = Database(server, name)
+    try:
+        database.sql("CREATE EXTENSION iasql")
+        install(database)
+        yield database
+    finally:
+        database.close()
+        server.query(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def written(db: Database, table: str) -> list[str]:
+    """The columns of a table that users can write."""
+    columns = db.sql(
+        "SELECT column_name AS name FROM information_schema.columns WHERE table_name = %s", table
+    )
+    (guard,) = db.sql(
+        "SELECT prosrc AS text FROM pg_proc WHERE pronamespace = 'iasql'::regnamespace AND proname = %s",
+        f"{table}_guard",
+    )
+    text = guard["text"]
+    if "iasql.imported_only(" in text:
+        return []
+    owned = lambda column: f"iasql.cloud_owned('{table}', '{column}')" in text  # noqa: E731
+    names = [column["name"] for column in columns]
+    return [name for name in names if name != "id" and not owned(name)]
+
+
+def values(row: dict[str, Any]) -> tuple[list[str], list[Any]]:
+    """The values of a row as SQL, and what goes where it says %s."""
+    texts, arguments = [], []
+    for value in row.values():
+        if isinstance(value, Sql):
+            texts.append(value.text)
+        else:
+            texts.append("%s")
+            arguments.append(Jsonb(value) if isinstance(value, dict) else value)
+    return texts, arguments
+
+
+def insert(db: Database, table: str, row: dict[str, Any]) -> int:
+    texts, arguments = values(row)
+    into = f"{table} ({', '.join(row)})"
+    id: int = db.one(f"INSERT INTO {into} VALUES ({', '.join(texts)}) RETURNING id", *arguments)
+    return id
+
+
+def update(db: Database, table: str, id: int, row: dict[str, Any]) -> None:
+    texts, arguments = values(row)
+    sets = ", ".join(f"{name} = {text}" for name, text in zip(row, texts, strict=True))
+    db.sql(f"UPDATE {table} SET {sets} WHERE id = %s", *arguments, id)
+
+
+def apply(db: Database) -> list[dict[str, Any]]:
+    """Applies, after which there is nothing more to do."""
+    done = db.sql("SELECT action, table_name, id FROM iasql_apply()")
+    assert db.sql("SELECT * FROM iasql_plan()") == NOTHING
+    return done
+
+
+def references(db: Database, table: str) -> dict[str, str]:
+    """The columns that hold the id of a row of another table."""
+    found = db.sql(
+        """SELECT a.attname AS name, c.confrelid::regclass::text AS target FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        JOIN pg_attribute t ON t.attrelid = c.confrelid AND t.attnum = c.confkey[1]
+        WHERE c.contype = 'f' AND c.conrelid = %s::regclass AND t.attname = 'id'""",
+        table,
+    )
+    return {each["name"]: each["target"] for each in found}
+
+
+def fetch(db: Database, table: str, id: int | None = None) -> list[Row]:
+    """Rows, with references by what AWS calls what they lead to."""
+    where = "" if id is None else f"WHERE id = {id}"
+    rows = db.sql(f"SELECT * FROM {table} {where}")
+    for column, target in references(db, table).items():
+        ids = db.sql("SELECT row_key, cloud_id FROM iasql.base WHERE table_name = %s", target)
+        names = {each["row_key"]: each["cloud_id"] for each in ids}
+        for row in rows:
+            row[column] = names.get(str(row[column]))
+    return rows
+
+
+def plain(row: Row) -> Row:
+    """A row in a form in which what means the same is equal."""
+
+    def cell(name: str, value: Any) -> Any:
+        if isinstance(value, datetime):
+            return value.astimezone(UTC).replace(microsecond=0)
+        if isinstance(value, list):
+            return sorted(value)
+        return None if name.endswith("_port") and value == -1 else value
+
+    return {name: cell(name, value) for name, value in row.items() if name != "id"}
+
+
+class Case:
+    """A table, its description, a database, and rows in it."""
+
+    def __init__(self, db: Database, cloud: Cloud, table: str, region: str = REGION) -> None:
+        self.db, self.cloud, self.table, self.region = db, cloud, table, region
+        self.description: Description = TABLES[table](cloud, region)
+        self.ids: dict[str, int] = {}
+
+    def parents(self) -> None:
+        for parent in self.description.parents:
+            self.db.sql(parent)
+        apply(self.db)
+
+    def start(self, *names: str) -> None:
+        """The rows of these names, in the database and in the cloud."""
+        self.parents()
+        for name in names:
+            self.insert(name, self.description.rows[name])
+        apply(self.db)
+
+    def insert(self, name: str, row: dict[str, Any]) -> int:
+        here = {"region": self.region} if self.table not in GLOBAL else {}
+        self.ids[name] = insert(self.db, self.table, row | here)
+        return self.ids[name]
+
+    def row(self, name: str) -> Row:
+        (row,) = fetch(self.db, self.table, self.ids[name])
+        return row
+
+    def seen(self, row: Row) -> Row | None:
+        """What the cloud holds of a row."""
+        found = self.description.look(self.cloud, row)
+        return None if found is None else plain(found)
+
+    def agree(self, name: str, why: object = None) -> Row:
+        """Asserts that the cloud holds what the row says, in every column."""
+        row = self.row(name)
+        here = {"region": row["region"]} if "region" in row else {}
+        seen = self.seen(row)
+        assert seen is not None, (name, why, "is not there")
+        assert seen | here == plain(row), (name, why)
+        return row
+
+    def same(self, other: Row, row: Row) -> bool:
+        return plain(other) == plain(row)
+
+
+@pytest.fixture
+def case(site: Database, cloud: Cloud, request: pytest.FixtureRequest) -> Case:
+    return Case(site, cloud, request.param)
+
+
+def every(tables: list[str]) -> Callable[..., Any]:
+    return pytest.mark.parametrize("case", tables, indirect=True)
+
+
+def sets(change: Change) -> str:
+    return ", ".join(f"{name} = {value!r:.40}" for name, value in change.set.items())
+
+
+# The descriptions
+
+
+def test_every_table_has_a_description(db: Database) -> None:
+    assert sorted(install(db)) == sorted(TABLES)
+
+
+def test_every_column_has_values(site: Database, cloud: Cloud) -> None:
+    for table in TABLES:
+        description = TABLES[table](cloud, REGION)
+        columns = set(written(site, table))
+        assert (table in IMPORTED) == (columns == set())
+        has_region = "region" in {column["name"] for column in site.sql(
+            "SELECT column_name AS name FROM information_schema.columns WHERE table_name = %s", table
+        )}
+        assert has_region == (table not in GLOBAL), table
+        columns -= {"region"}
+        rows, others = description.rows.values(), description.changes
+        in_rows = {name for row in rows for name, value in row.items() if value is not None}
+        assert columns == in_rows, table
+        assert columns == {name for change in others for name in change.set}, table
+        assert {change.of for change in others} <= set(description.rows), table
+
+
+# Into the cloud and back
+
+
+@every(WRITTEN)
+def test_every_column_goes_into_the_cloud_and_back(case: Case, server: Server) -> None:
+    case.start(*case.description.rows)
+    for name, wanted in case.description.rows.items():
+        row = case.agree(name)
+        for column, value in wanted.items():
+            if not isinstance(value, Sql):
+                assert plain({column: row[column]}) == plain({column: value})
+    with twin(server) as other:
+        assert other.sql("SELECT * FROM iasql_plan()") == NOTHING
+        for table in TABLES:
+            ours = sorted((plain(row) for row in fetch(case.db, table)), key=str)
+            theirs = sorted((plain(row) for row in fetch(other, table)), key=str)
+            assert ours == theirs, table
+        assert other.sql("SELECT * FROM iasql_unrepresented") == NOTHING
+        assert other.sql("SELECT * FROM iasql_drift()") == NOTHING
+
+
+@every(WRITTEN)
+def test_what_is_made_is_made_in_one_apply(case: Case, emulator: Emulator) -> None:
+    """Parents and children together, from nothing."""
+    for parent in case.description.parents:
+        case.db.sql(parent)
+    for name, row in case.description.rows.items():
+        case.insert(name, row)
+    done = apply(case.db)
+    made = [line["id"] for line in done if line["table_name"] == case.table]
+    assert set(case.ids.values()) <= set(made)
+    assert {line["action"] for line in done} == {"create"}
+    for name in case.description.rows:
+        case.agree(name)
+    assert [call for call in emulator.calls() if call["refused"]] == []
+
+
+# Changes
+
+
+@every(WRITTEN)
+def test_a_change_sends_what_differs_and_nothing_else(case: Case, emulator: Emulator) -> None:
+    case.start(*case.description.rows)
+    for change in case.description.changes:
+        id = case.ids[change.of]
+        before = case.row(change.of)
+        update(case.db, case.table, id, change.set)
+        (line,) = case.db.sql("SELECT action, table_name, id FROM iasql_plan_apply()")
+        assert line == {"action": change.action, "table_name": case.table, "id": id}, sets(change)
+        steps = case.db.sql("SELECT columns, reason FROM iasql_plan()")
+        for step in steps:
+            assert set(step["columns"]) == set(change.set), sets(change)
+        since = emulator.mark()
+        apply(case.db)
+        assert sorted(changes(emulator, since)) == sorted(change.calls), sets(change)
+        after = case.agree(change.of, sets(change))
+        if change.action == "replace":
+            old = case.seen(before)
+            # What is called as before is something new.
+            assert old is None or old == plain(after), sets(change)
+        row = case.description.rows[change.of]
+        back = {name: row.get(name, before[name]) for name in change.set}
+        update(case.db, case.table, id, back)
+        apply(case.db)
+        again = plain(case.agree(change.of, sets(change)))
+        assert {name: again[name] for name in change.set} == {
+            name: plain(before)[name] for name in change.set
+        }
+
+
+@every(WRITTEN)
+def test_the_same_values_again_are_no_change(case: Case, emulator: Emulator) -> None:
+    case.start(*case.description.rows)
+    since = emulator.mark()
+    for name, id in case.ids.items():
+        update(case.db, case.table, id, case.description.rows[name])
+    assert apply(case.db) == NOTHING
+    assert changes(emulator, since) == []
+
+
+@every(WRITTEN)
+def test_nothing_that_has_no_column_is_dropped(case: Case) -> None:
+    case.start(*case.description.rows)
+    updates = [change for change in case.description.changes if change.action == "update"]
+    for name in {change.of for change in updates}:
+        case.description.enrich(case.cloud, case.row(name))
+    case.db.sql("SELECT * FROM iasql_sync()")
+    before = {name: case.description.extras(case.cloud, case.row(name)) for name in case.ids
+              if name in {change.of for change in updates}}
+    for change in updates:
+        update(case.db, case.table, case.ids[change.of], change.set)
+        case.db.sql("SELECT * FROM iasql_apply()")
+        row = case.agree(change.of, sets(change))
+        extras = case.description.extras(case.cloud, row)
+        assert extras == before[change.of], sets(change)
+
+
+# Behind the database's back
+
+
+@every(WRITTEN)
+def test_drift_is_seen_and_put_right(case: Case, emulator: Emulator) -> None:
+    case.start(*case.description.rows)
+    for change in case.description.changes:
+        if not change.drift:
+            continue
+        row = case.row(change.of)
+        change.drift(case.cloud, row)
+        assert case.seen(row) != plain(row), sets(change)
+        (drift,) = case.db.sql("SELECT change, table_name, id, columns FROM iasql_drift()")
+        assert set(drift.pop("columns")) == set(change.set), sets(change)
+        assert drift == {"change": "changed", "table_name": case.table, "id": row["id"]}
+        plan = case.db.sql("SELECT action, reason FROM iasql_plan()")
+        assert plan == [{"action": "update", "reason": "drift"}], sets(change)
+        apply(case.db)
+        case.agree(change.of, sets(change))
+        assert plain(case.row(change.of)) == plain(row)
+
+
+@every(WRITTEN)
+def test_drift_is_taken_over_by_sync(case: Case, emulator: Emulator) -> None:
+    case.start(*case.description.rows)
+    for change in case.description.changes:
+        if not change.drift:
+            continue
+        row = case.row(change.of)
+        change.drift(case.cloud, row)
+        since = emulator.mark()
+        done = case.db.sql("SELECT action, table_name, id FROM iasql_sync()")
+        assert done == [{"action": "update", "table_name": case.table, "id": row["id"]}]
+        after = case.agree(change.of, sets(change))
+        assert plain(after) != plain(row)
+        assert case.db.sql("SELECT * FROM iasql_plan()") == NOTHING
+        assert changes(emulator, since) == []
+        update(case.db, case.table, row["id"], {name: _as_value(row[name]) for name in change.set})
+        apply(case.db)
+        case.agree(change.of)
+
+
+def _as_value(cell: Any) -> Any:
+    return cell
+
+
+@every(WRITTEN)
+def test_what_was_deleted_behind_our_back_is_made_again(case: Case) -> None:
+    case.start(*case.description.rows)
+    for name in case.description.rows:
+        row = case.row(name)
+        case.description.remove(case.cloud, row)
+        assert case.seen(row) is None
+        drift = case.db.sql("SELECT change, table_name, id FROM iasql_drift()")
+        gone = {"change": "deleted", "table_name": case.table, "id": row["id"]}
+        assert gone in drift
+        plan = case.db.sql("SELECT action, table_name, id FROM iasql_plan_apply()")
+        assert {"action": "create", "table_name": case.table, "id": row["id"]} in plan
+        apply(case.db)
+        case.agree(name)
+
+
+@every(WRITTEN)
+def test_what_was_deleted_behind_our_back_is_gone_after_sync(case: Case, emulator: Emulator) -> None:
+    case.start(*case.description.rows)
+    for name, id in case.ids.items():
+        case.description.remove(case.cloud, case.row(name))
+        since = emulator.mark()
+        done = case.db.sql("SELECT action, table_name FROM iasql_sync()")
+        assert {"action": "delete", "table_name": case.table} in done
+        assert fetch(case.db, case.table, id) == []
+        assert case.db.sql("SELECT * FROM iasql_plan()") == NOTHING
+        assert changes(emulator, since) == []
+
+
+@every(WRITTEN)
+def test_a_row_that_is_deleted_is_deleted(case: Case) -> None:
+    case.start(*case.description.rows)
+    rows = {name: case.row(name) for name in case.ids}
+    for name, row in rows.items():
+        case.db.sql(f"DELETE FROM {case.table} WHERE id = %s", row["id"])
+        assert case.db.sql(PLAN) == [{"action": "delete", "table_name": case.table}]
+        assert len(apply(case.db)) == 1
+        assert case.seen(row) is None, name
+
+
+@every(WRITTEN)
+def test_deleting_what_is_gone_already_succeeds(case: Case, emulator: Emulator) -> None:
+    case.start(*case.description.rows)
+    names = iter(list(case.ids))
+    # Gone before the apply looks.
+    row = case.row(next(names))
+    case.description.remove(case.cloud, row)
+    case.db.sql(f"DELETE FROM {case.table} WHERE id = %s", row["id"])
+    since = emulator.mark()
+    assert apply(case.db) == NOTHING
+    assert changes(emulator, since) == []
+    # Gone after it has looked.
+    name = next(names, None)
+    if name is None:
+        name = "again"
+        case.insert(name, case.description.rows["full"])
+        apply(case.db)
+    row = case.row(name)
+    case.db.sql(f"DELETE FROM {case.table} WHERE id = %s", row["id"])
+    assert case.db.sql(PLAN) == [{"action": "delete", "table_name": case.table}]
+    case.description.remove(case.cloud, row)
+    emulator.faults([{"operation": f"{verb}*", "stale_ms": 1} for verb in ("Describe", "List", "Get")])
+    since = emulator.mark()
+    done = case.db.sql("SELECT action, table_name FROM iasql_apply()")
+    assert done == [{"action": "delete", "table_name": case.table}]
+    assert len(changes(emulator, since)) == 1
+    emulator.faults([])
+    assert case.db.sql("SELECT * FROM iasql_plan()") == NOTHING
+
+
+# What exists already
+
+
+@every(WRITTEN)
+def test_a_row_for_what_exists_takes_it_over(
+    case: Case, emulator: Emulator, server: Server
+) -> None:
+    case.parents()
+    with twin(server) as db:
+        other = Case(db, case.cloud, case.table)
+        other.description = case.description
+        for name, row in case.description.rows.items():
+            case.insert(name, row)
+        apply(case.db)
+        since = emulator.mark()
+        for name, row in case.description.rows.items():
+            other.insert(name, row)
+        plan = db.sql("SELECT action, table_name FROM iasql_plan_apply()")
+        if not case.description.named:
+            # Nothing tells it from another like it: AWS takes both.
+            assert plan == [{"action": "create", "table_name": case.table}] * len(other.ids)
+            return
+        assert plan == NOTHING
+        assert apply(db) == NOTHING
+        assert changes(emulator, since) == []
+        for name in case.description.rows:
+            assert plain(other.agree(name)) == plain(case.row(name))
+
+
+@every(WRITTEN)
+def test_a_row_for_what_exists_brings_it_in_line(
+    case: Case, emulator: Emulator, server: Server
+) -> None:
+    if not case.description.named:
+        return
+    case.parents()
+    with twin(server) as db:
+        other = Case(db, case.cloud, case.table)
+        other.description = case.description
+        for name, row in case.description.rows.items():
+            case.insert(name, row)
+        apply(case.db)
+        change = [change for change in case.description.changes if change.action == "update"][-1]
+        other.insert(change.of, case.description.rows[change.of] | change.set)
+        since = emulator.mark()
+        plan = db.sql("SELECT action, columns FROM iasql_plan()")
+        assert plan == [{"action": "update", "columns": list(change.set)}]
+        apply(db)
+        assert sorted(changes(emulator, since)) == sorted(change.calls)
+        other.agree(change.of)
+
+
+# Many, and elsewhere
+
+
+@every(WRITTEN)
+def test_lists_come_whole_however_small_their_pages(
+    case: Case, emulator: Emulator, server: Server
+) -> None:
+    case.parents()
+    for number in range(10):
+        case.insert(str(number), case.description.many(number))
+    apply(case.db)
+    emulator.settings({"page_size": 3})
+    with twin(server) as other:
+        ours = sorted((plain(row) for row in fetch(case.db, case.table)), key=str)
+        theirs = sorted((plain(row) for row in fetch(other, case.table)), key=str)
+        assert len(theirs) >= 10
+        assert ours == theirs
+        assert other.sql("SELECT * FROM iasql_plan()") == NOTHING
+    # To remove them, too, every one has to be found.
+    case.db.sql(f"DELETE FROM {case.table} WHERE id = ANY(%s)", list(case.ids.values()))
+    assert len(apply(case.db)) == 10
+
+
+@every(REGIONAL)
+def test_the_same_can_be_in_two_regions(case: Case, emulator: Emulator, server: Server) -> None:
+    case.start("full")
+    case.db.sql("UPDATE aws_regions SET is_enabled = true WHERE region = %s", ELSEWHERE)
+    case.db.sql("SELECT * FROM iasql_sync()")
+    there = Case(case.db, case.cloud, case.table, ELSEWHERE)
+    there.start("full")
+    here, elsewhere = case.agree("full"), there.agree("full")
+    assert (here["region"], elsewhere["region"]) == (REGION, ELSEWHERE)
+    case.db.sql(f"DELETE FROM {case.table} WHERE id = %s", here["id"])
+    assert len(apply(case.db)) == 1
+    assert case.seen(here) is None
+    there.agree("full")
+    # A region that is not read is out of the database, and left as it is.
+    since = emulator.mark()
+    case.db.sql("UPDATE aws_regions SET is_enabled = false WHERE region = %s", ELSEWHERE)
+    assert fetch(case.db, case.table, elsewhere["id"]) == []
+    assert apply(case.db) == NOTHING
+    assert changes(emulator, since) == []
+    assert there.seen(elsewhere) is not None
+
+
+@every(sorted(set(REGIONAL) - {"subnet", "security_group", "security_group_rule", "repository_policy"}))
+def test_a_row_moves_to_another_region(case: Case) -> None:
+    case.start("bare")
+    case.db.sql("UPDATE aws_regions SET is_enabled = true WHERE region = %s", ELSEWHERE)
+    case.db.sql("SELECT * FROM iasql_sync()")
+    before = case.row("bare")
+    case.db.sql(f"UPDATE {case.table} SET region = %s WHERE id = %s", ELSEWHERE, before["id"])
+    (line,) = case.db.sql("SELECT action, id FROM iasql_plan_apply()")
+    assert line == {"action": "replace", "id": before["id"]}
+    apply(case.db)
+    after = case.agree("bare")
+    assert after["region"] == ELSEWHERE
+    assert case.seen(before) is None
+
+
+# What comes from the cloud alone
+
+
+@pytest.fixture
+def images(site: Database, cloud: Cloud) -> Case:
+    case = Case(site, cloud, "repository_image")
+    cloud.ecr.create_repository(repositoryName="web")
+    for tag in "one", "two", None:
+        push(cloud, REGION, "web", tag)
+    site.sql("SELECT * FROM iasql_sync()")
+    for row in site.sql("SELECT id, coalesce(tag, 'none') AS tag FROM repository_image"):
+        case.ids[row["tag"]] = row["id"]
+    return case
+
+
+def test_images_are_imported(images: Case, server: Server) -> None:
+    assert sorted(images.ids) == ["none", "one", "two"]
+    for name in images.ids:
+        images.agree(name)
+    with twin(server) as other:
+        ours = sorted((plain(row) for row in fetch(images.db, "repository_image")), key=str)
+        assert ours == sorted((plain(row) for row in fetch(other, "repository_image")), key=str)
+
+
+def test_images_are_not_written(images: Case) -> None:
+    for sql in (
+        "INSERT INTO repository_image (repository_name, digest) VALUES ('web', 'sha256:1')",
+        "UPDATE repository_image SET tag = 'three' WHERE tag = 'one'",
+    ):
+        assert images.db.error(sql).sqlstate == "0A000"
+
+
+def test_images_are_deleted(images: Case, emulator: Emulator) -> None:
+    rows = {name: images.row(name) for name in images.ids}
+    since = emulator.mark()
+    images.db.sql("DELETE FROM repository_image WHERE tag = 'one' OR tag IS NULL")
+    assert len(apply(images.db)) == 2
+    assert changes(emulator, since) == ["BatchDeleteImage"] * 2
+    assert [images.seen(rows[name]) for name in ("one", "none")] == [None, None]
+    images.agree("two")
+    # One that went by itself takes its row along with a sync, and can't be made again.
+    images.description.remove(images.cloud, rows["two"])
+    assert images.db.error("SELECT * FROM iasql_apply()").sqlstate == "55000"
+    images.db.sql("SELECT * FROM iasql_sync()")
+    assert fetch(images.db, "repository_image") == []
+
+
+def test_a_repository_with_images_is_not_deleted(images: Case, emulator: Emulator) -> None:
+    images.db.sql("DELETE FROM repository_image")
+    images.db.sql("ROLLBACK")
+    images.db.sql("SELECT * FROM iasql_sync()")
+    images.db.sql("DELETE FROM repository_image")
+    images.db.sql("DELETE FROM repository")
+    # Images first, by the order of references: nothing is in the way.
+    apply(images.db)
+    assert images.cloud.ecr.describe_repositories()["repositories"] == []
+
+
+def test_many_images_come_in_pages(site: Database, cloud: Cloud, emulator: Emulator) -> None:
+    cloud.ecr.create_repository(repositoryName="web")
+    for number in range(10):
+        push(cloud, REGION, "web", f"tag-{number}")
+    emulator.settings({"page_size": 3})
+    site.sql("SELECT * FROM iasql_sync()")
+    assert site.one("SELECT count(*) FROM repository_image") == 10
+
+
+# What belongs together
+
+
+def test_a_rename_takes_along_what_refers_by_name(
+    site: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    case = Case(site, cloud, "repository_policy")
+    case.start("full")
+    site.sql("UPDATE repository SET repository_name = 'renamed' WHERE repository_name = 'web'")
+    plan = site.sql("SELECT action, table_name FROM iasql_plan_apply() ORDER BY table_name")
+    assert plan == [
+        {"action": "replace", "table_name": "repository"},
+        {"action": "replace", "table_name": "repository_policy"},
+    ]
+    apply(site)
+    assert case.agree("full")["repository_name"] == "renamed"
+    assert "web" not in {it["repositoryName"] for it in cloud.ecr.describe_repositories()["repositories"]}
+
+
+def test_a_new_range_takes_along_what_is_in_the_vpc(
+    site: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    site.sql("INSERT INTO vpc (cidr_block) VALUES ('10.1.0.0/16')")
+    site.sql(
+        "INSERT INTO subnet (vpc_id, cidr_block) SELECT id, '10.1.1.0/24' FROM vpc WHERE NOT is_default"
+    )
+    site.sql(
+        "INSERT INTO security_group (vpc_id, group_name) SELECT id, 'web' FROM vpc WHERE NOT is_default"
+    )
+    site.sql(
+        """INSERT INTO security_group_rule (security_group_id, is_egress, ip_protocol, cidr_ipv4)
+        SELECT id, true, '-1', '0.0.0.0/0' FROM security_group WHERE group_name = 'web'"""
+    )
+    apply(site)
+    ids = site.sql("SELECT v.id, s.id AS subnet, g.id AS web FROM vpc v, subnet s, security_group g "
+                   "WHERE s.vpc_id = v.id AND g.vpc_id = v.id AND g.group_name = 'web'")
+    site.sql("UPDATE vpc SET cidr_block = '10.1.0.0/17' WHERE NOT is_default")
+    plan = site.sql("SELECT action, table_name FROM iasql_plan_apply()")
+    assert {line["action"] for line in plan} == {"replace"}
+    assert {line["table_name"] for line in plan} >= {"vpc", "subnet", "security_group"}
+    apply(site)
+    again = site.sql("SELECT v.id, s.id AS subnet, g.id AS web FROM vpc v, subnet s, security_group g "
+                     "WHERE s.vpc_id = v.id AND g.vpc_id = v.id AND g.group_name = 'web'")
+    assert again == ids
+    ours = [vpc for vpc in cloud.ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"]]
+    assert [vpc["CidrBlock"] for vpc in ours] == ["10.1.0.0/17"]
+    inside = [{"Name": "vpc-id", "Values": [ours[0]["VpcId"]]}]
+    assert len(cloud.ec2.describe_subnets(Filters=inside)["Subnets"]) == 1
+    groups = cloud.ec2.describe_security_groups(Filters=inside)["SecurityGroups"]
+    assert sorted(group["GroupName"] for group in groups) == ["default", "web"]
+    assert [call for call in emulator.calls() if call["refused"]] == []
+
+
+def test_groups_that_name_each_other_come_and_go(
+    site: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    case = Case(site, cloud, "security_group_rule")
+    for parent in case.description.parents:
+        site.sql(parent)
+    for name in "group", "group back", "itself":
+        case.insert(name, case.description.rows[name])
+    apply(site)
+    for name in case.ids:
+        case.agree(name)
+    site.sql("DELETE FROM security_group_rule WHERE source_security_group IS NOT NULL AND "
+             "security_group_id IN (SELECT id FROM security_group WHERE group_name <> 'default')")
+    site.sql("DELETE FROM security_group WHERE group_name <> 'default'")
+    apply(site)
+    names = {it["GroupName"] for it in cloud.ec2.describe_security_groups()["SecurityGroups"]}
+    assert names == {"default"}
+    assert [call for call in emulator.calls() if call["refused"]] == []
+
+
+def test_a_new_group_has_the_rules_of_its_rows_and_no_other(site: Database, cloud: Cloud) -> None:
+    """AWS gives every new group a rule that lets all traffic out."""
+    site.sql("INSERT INTO security_group (group_name) VALUES ('closed'), ('open')")
+    site.sql(
+        """INSERT INTO security_group_rule (security_group_id, is_egress, ip_protocol, cidr_ipv4)
+        SELECT id, true, '-1', '0.0.0.0/0' FROM security_group WHERE group_name = 'open'"""
+    )
+    apply(site)
+    for name, count in ("closed", 0), ("open", 1):
+        (group,) = cloud.ec2.describe_security_groups(
+            Filters=[{"Name": "group-name", "Values": [name]}]
+        )["SecurityGroups"]
+        assert len(group["IpPermissionsEgress"]) == count
+    assert site.one("SELECT count(*) FROM security_group_rule WHERE security_group_rule_id IS NULL") == 0
+
+
+def test_an_account_of_a_hundred_of_each_is_imported(
+    empty_db: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    ec2 = cloud.ec2
+    for number in range(100):
+        name = f"many-{number}"
+        cloud.logs.create_log_group(logGroupName=name)
+        cloud.ecr.create_repository(repositoryName=name)
+        cloud.ecr_public.create_repository(repositoryName=name)
+        push(cloud, REGION, name, "latest")
+        cloud.ecr.set_repository_policy(
+            repositoryName=name,
+            policyText='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",'
+            ' "Principal": "*", "Action": "ecr:BatchGetImage"}]}',
+        )
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")
+        ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)
+    empty_db.sql("CREATE EXTENSION iasql")
+    lines = empty_db.sql(
+        "SELECT * FROM iasql_install(VARIADIC ARRAY(SELECT module_name FROM iasql_modules_list()))"
+    )
+    counts = {line["created_table_name"]: line["record_count"] for line in lines}
+    # And what the account had before: a default VPC with its subnets, a default group in each VPC.
+    zones = len(ec2.describe_availability_zones()["AvailabilityZones"])
+    assert counts == {
+        "log_group": 100,
+        "repository": 100,
+        "public_repository": 100,
+        "repository_image": 100,
+        "repository_policy": 100,
+        "vpc": 101,
+        "subnet": 100 + zones,
+        "security_group": 201,
+        "security_group_rule": 201,
+    }
+    assert empty_db.sql("SELECT * FROM iasql_plan()") == NOTHING
+    assert empty_db.sql("SELECT * FROM iasql_drift()") == NOTHING
+    assert changes(emulator) == []
