@@ -51,8 +51,16 @@ pub fn apply() -> Result<Vec<Line>> {
     store::write(world, &writes::of_apply(world, &plan, &outcome.ended))?;
     for &(node, settled) in &plan.settled {
         if settled == Settled::Kept {
-            let why = world.nodes[node].seen.as_ref().and_then(|seen| seen.kept.as_deref()).unwrap_or_default();
-            notice(format!("{} {} stays, and its row is back: {why}", world.table(node).name, name(world, node)));
+            let why = world.nodes[node]
+                .seen
+                .as_ref()
+                .and_then(|seen| seen.kept.as_deref())
+                .unwrap_or_default();
+            notice(format!(
+                "{} {} stays, and its row is back: {why}",
+                world.table(node).name,
+                name(world, node)
+            ));
         }
     }
     if !outcome.failed.is_empty() {
@@ -63,7 +71,10 @@ pub fn apply() -> Result<Vec<Line>> {
         }
     }
     let lines = lines(world, &plan, &outcome.ended);
-    let done = plan.changes.iter().map(|change| change.steps.iter().all(|step| outcome.ended.contains_key(step)));
+    let done = plan
+        .changes
+        .iter()
+        .map(|change| change.steps.iter().all(|step| outcome.ended.contains_key(step)));
     Ok(lines.into_iter().zip(done).filter_map(|(line, done)| done.then_some(line)).collect())
 }
 
@@ -108,7 +119,9 @@ fn run(look: &mut Look, plan: &Plan) -> Result<Outcome> {
 /// One error for all that failed: the message counts and says the first, DETAIL lists each.
 fn report_failures(plan: &Plan, outcome: &Outcome) -> Error {
     let step = |number: u32| &plan.steps[number as usize];
-    let said = |(number, failure): &(u32, Failure)| format!("{}: {}", phrase(step(*number)), failure.message);
+    let said = |(number, failure): &(u32, Failure)| {
+        format!("{}: {}", phrase(step(*number)), failure.message)
+    };
     let mut failed = outcome.failed.clone();
     failed.sort_by_key(|(number, _)| *number);
     let mut detail: Vec<String> = failed
@@ -119,7 +132,11 @@ fn report_failures(plan: &Plan, outcome: &Outcome) -> Error {
         })
         .collect();
     detail.extend(outcome.skipped.iter().map(|&(number, because)| {
-        format!("{}: not tried, since it waits for: {}", phrase(step(number)), phrase(step(because)))
+        format!(
+            "{}: not tried, since it waits for: {}",
+            phrase(step(number)),
+            phrase(step(because))
+        )
     }));
     let (first, failure) = (said(&failed[0]), &failed[0].1);
     let count = format!("{} of {} changes failed", failed.len(), plan.steps.len());
@@ -137,7 +154,8 @@ fn report_failures(plan: &Plan, outcome: &Outcome) -> Error {
 }
 
 fn phrase(step: &Step) -> String {
-    let region = if step.region.is_empty() { String::new() } else { format!(" in {}", step.region) };
+    let region =
+        if step.region.is_empty() { String::new() } else { format!(" in {}", step.region) };
     format!("{} {} {}{region}", step.action.verb(), step.table, step.label)
 }
 
@@ -151,8 +169,11 @@ fn objections(world: &World, plan: &Plan) -> Result<()> {
     match words.split_first() {
         None => Ok(()),
         Some((first, [])) => Err(Error::not_ready(format!("this can't be applied: {first}"))),
-        Some((first, more)) => Err(Error::not_ready(format!("this can't be applied: {first} (and {} more)", more.len()))
-            .detail(words.join("\n"))),
+        Some((first, more)) => Err(Error::not_ready(format!(
+            "this can't be applied: {first} (and {} more)",
+            more.len()
+        ))
+        .detail(words.join("\n"))),
     }
 }
 
@@ -184,7 +205,11 @@ fn edited_scopes(tables: &[&'static Table]) -> Result<Vec<Scope>> {
             scopes.insert(Scope { table: other.name.to_owned(), region: region.to_owned() });
         }
     }
-    let left: Vec<&str> = tables.iter().map(|t| t.name).filter(|name| !scopes.iter().any(|s| s.table == *name)).collect();
+    let left: Vec<&str> = tables
+        .iter()
+        .map(|t| t.name)
+        .filter(|name| !scopes.iter().any(|s| s.table == *name))
+        .collect();
     if !left.is_empty() {
         notice(format!("not looked at, since iasql.refresh is changed: {}", left.join(", ")));
     }
@@ -194,9 +219,14 @@ fn edited_scopes(tables: &[&'static Table]) -> Result<Vec<Scope>> {
 /// The lines of a plan, or of its outcome.
 fn lines(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> Vec<Line> {
     let line = |change: &plan::Change| {
-        let made = change.steps.iter().rev().find_map(|step| ended.get(step)).and_then(Option::as_ref);
+        let made =
+            change.steps.iter().rev().find_map(|step| ended.get(step)).and_then(Option::as_ref);
         let now = made.and_then(|row| world.table(change.node).cloud_id(row)).map(str::to_owned);
-        let before = if change.verb == Verb::Create { None } else { world.cloud_id(change.node).map(str::to_owned) };
+        let before = if change.verb == Verb::Create {
+            None
+        } else {
+            world.cloud_id(change.node).map(str::to_owned)
+        };
         let description = now.or(before).unwrap_or_else(|| name(world, change.node));
         let id = if change.verb == Verb::Delete { None } else { row_id(&world.pk(change.node)) };
         (change.verb.word().to_owned(), world.table(change.node).name.to_owned(), id, description)

@@ -7,8 +7,8 @@
 
 use crate::error::{Error, Result};
 use iasql_engine::wire::{Job, Order, Report};
-use pgrx::pg_sys;
 use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys;
 use std::cell::Cell;
 use std::ffi::{CString, c_char};
 use std::io::{ErrorKind, Read, Write};
@@ -81,8 +81,9 @@ impl Call {
         let Some((head, rest)) = self.unread.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_le_bytes(*head) as usize;
         let Some(body) = rest.get(..length) else { return Ok(None) };
-        let report = serde_json::from_slice(body)
-            .map_err(|error| Error::internal(format!("a message from the worker makes no sense: {error}")))?;
+        let report = serde_json::from_slice(body).map_err(|error| {
+            Error::internal(format!("a message from the worker makes no sense: {error}"))
+        })?;
         self.unread.drain(..4 + length);
         Ok(Some(report))
     }
@@ -93,7 +94,8 @@ impl Call {
         // SAFETY: the handle is of this transaction's memory, which is still there.
         let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.handle, &raw mut pid) };
         let worker = if pid > 0 { format!("worker {pid}") } else { "the worker".to_owned() };
-        let state = if status == pg_sys::BgwHandleStatus::BGWH_STOPPED { "has ended" } else { "was lost" };
+        let state =
+            if status == pg_sys::BgwHandleStatus::BGWH_STOPPED { "has ended" } else { "was lost" };
         Error::new(
             PgSqlErrorCode::ERRCODE_CONNECTION_DOES_NOT_EXIST,
             format!("{worker} of this iasql {} {state} before its work was done", self.name),
@@ -116,7 +118,10 @@ impl Address {
         let number = NUMBER.with(|n| n.replace(n.get().wrapping_add(1)));
         let path = format!("base/pgsql_tmp/pgsql_tmp_iasql.{}.{number}", std::process::id());
         let failed = |error: std::io::Error| {
-            Error::new(PgSqlErrorCode::ERRCODE_IO_ERROR, format!("could not make the socket {path}: {error}"))
+            Error::new(
+                PgSqlErrorCode::ERRCODE_IO_ERROR,
+                format!("could not make the socket {path}: {error}"),
+            )
         };
         if let Err(error) = std::fs::create_dir("base/pgsql_tmp")
             && error.kind() != ErrorKind::AlreadyExists
@@ -141,7 +146,8 @@ pub fn frame(message: &impl serde::Serialize) -> Result<Vec<u8>> {
     let mut frame = vec![0; 4];
     serde_json::to_writer(&mut frame, message)
         .map_err(|error| Error::internal(format!("a message could not be written: {error}")))?;
-    let length = u32::try_from(frame.len() - 4).map_err(|_| Error::internal("a message is too long"))?;
+    let length =
+        u32::try_from(frame.len() - 4).map_err(|_| Error::internal("a message is too long"))?;
     frame[..4].copy_from_slice(&length.to_le_bytes());
     Ok(frame)
 }
@@ -149,7 +155,8 @@ pub fn frame(message: &impl serde::Serialize) -> Result<Vec<u8>> {
 /// Starts a dynamic background worker.
 fn launch(call: &str, address: &str) -> Result<*mut pg_sys::BackgroundWorkerHandle> {
     let mut worker = pg_sys::BackgroundWorker {
-        bgw_flags: (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as i32,
+        bgw_flags: (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION)
+            as i32,
         bgw_start_time: pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished,
         bgw_restart_time: pg_sys::BGW_NEVER_RESTART,
         // SAFETY: plain values of this process.
@@ -183,7 +190,10 @@ fn put(to: &mut [c_char], text: &str) {
 }
 
 /// Waits for the worker to come.
-fn accept(listener: &UnixListener, handle: *mut pg_sys::BackgroundWorkerHandle) -> Result<UnixStream> {
+fn accept(
+    listener: &UnixListener,
+    handle: *mut pg_sys::BackgroundWorkerHandle,
+) -> Result<UnixStream> {
     let start = Instant::now();
     loop {
         match listener.accept() {
@@ -191,8 +201,11 @@ fn accept(listener: &UnixListener, handle: *mut pg_sys::BackgroundWorkerHandle) 
                 stream.set_nonblocking(true).map_err(|error| Error::internal(error.to_string()))?;
                 return Ok(stream);
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(error) => return Err(Error::internal(format!("the worker's connection failed: {error}"))),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) => {
+                return Err(Error::internal(format!("the worker's connection failed: {error}")));
+            }
         }
         let mut pid = 0;
         // SAFETY: the handle comes from launch.
@@ -215,7 +228,13 @@ fn wait(socket: i32, event: u32) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH | event;
     // SAFETY: called on the backend's main thread, with its own latch.
     unsafe {
-        pg_sys::WaitLatchOrSocket(pg_sys::MyLatch, events as i32, socket, MOMENT, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::WaitLatchOrSocket(
+            pg_sys::MyLatch,
+            events as i32,
+            socket,
+            MOMENT,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
     pgrx::check_for_interrupts!();

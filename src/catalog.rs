@@ -21,8 +21,10 @@ pub fn installed() -> Result<Vec<&'static Module>> {
     let mut modules = Vec::new();
     for name in names.into_iter().flatten().flatten() {
         let module = MODULES.iter().find(|module| module.name == name).ok_or_else(|| {
-            Error::not_ready(format!("module \"{name}\" is installed, but this build of iasql lacks it"))
-                .hint("Install a build of iasql that has the module.")
+            Error::not_ready(format!(
+                "module \"{name}\" is installed, but this build of iasql lacks it"
+            ))
+            .hint("Install a build of iasql that has the module.")
         })?;
         modules.push(module);
     }
@@ -35,7 +37,8 @@ pub fn in_order(modules: &[&'static Module]) -> Vec<&'static Module> {
     left.sort_by_key(|module| module.name);
     let mut done: Vec<&'static Module> = Vec::new();
     while !left.is_empty() {
-        let waits = |module: &&Module| module.depends.iter().any(|d| left.iter().any(|m| m.name == *d));
+        let waits =
+            |module: &&Module| module.depends.iter().any(|d| left.iter().any(|m| m.name == *d));
         let ready = left.iter().position(|module| !waits(module)).unwrap_or(0);
         done.push(left.remove(ready));
     }
@@ -80,7 +83,9 @@ where
     let mut columns: HashMap<(String, String), String> = HashMap::new();
     let mut kinds: HashMap<String, (String, Oid)> = HashMap::new();
     for row in spi::select(sql, &[&names])? {
-        let [Some(table), Some(kind), Some(owner), column, column_type] = &row[..] else { continue };
+        let [Some(table), Some(kind), Some(owner), column, column_type] = &row[..] else {
+            continue;
+        };
         kinds.insert(table.clone(), (kind.clone(), owner.parse().map_or(pg_sys::InvalidOid, oid)));
         if let (Some(column), Some(column_type)) = (column, column_type) {
             columns.insert((table.clone(), column.clone()), column_type.clone());
@@ -94,14 +99,19 @@ where
         };
         match kinds.get(table.name) {
             None => return Err(altered("of an installed module is gone".into())),
-            Some((kind, _)) if kind != "r" => return Err(altered("is no ordinary table any more".into())),
+            Some((kind, _)) if kind != "r" => {
+                return Err(altered("is no ordinary table any more".into()));
+            }
             Some((_, owner)) => owners.insert(leaked(table), *owner),
         };
         for column in table.columns {
             match columns.get(&(table.name.to_owned(), column.name.to_owned())) {
                 None => return Err(altered(format!("lacks its column \"{}\"", column.name))),
                 Some(found) if !same_type(found, column.sql) => {
-                    return Err(altered(format!("has \"{}\" as {found} instead of {}", column.name, column.sql)));
+                    return Err(altered(format!(
+                        "has \"{}\" as {found} instead of {}",
+                        column.name, column.sql
+                    )));
                 }
                 Some(_) => {}
             }

@@ -24,7 +24,8 @@ pub fn install(names: &[String]) -> Result<Vec<Line>> {
     let wanted = with_dependencies(&named(names)?);
     turn::take()?;
     let installed = catalog::installed()?;
-    let new: Vec<_> = wanted.iter().copied().filter(|m| !installed.iter().any(|i| i.name == m.name)).collect();
+    let new: Vec<_> =
+        wanted.iter().copied().filter(|m| !installed.iter().any(|i| i.name == m.name)).collect();
     if !new.is_empty() {
         let schema = catalog::schema()?;
         nothing_in_the_way(&schema, &new)?;
@@ -49,13 +50,21 @@ pub fn uninstall(names: &[String]) -> Result<Vec<Line>> {
                 format!("module \"{}\" is not installed", module.name),
             ));
         }
-        let needs = |other: &&&Module| other.depends.contains(&module.name) && !going.iter().any(|g| g.name == other.name);
+        let needs = |other: &&&Module| {
+            other.depends.contains(&module.name) && !going.iter().any(|g| g.name == other.name)
+        };
         if let Some(dependant) = installed.iter().find(needs) {
             return Err(Error::new(
                 PgSqlErrorCode::ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
-                format!("module \"{}\" is needed by \"{}\", which is installed", module.name, dependant.name),
+                format!(
+                    "module \"{}\" is needed by \"{}\", which is installed",
+                    module.name, dependant.name
+                ),
             )
-            .hint(format!("SELECT * FROM iasql_uninstall('{}', '{}') drops both.", dependant.name, module.name)));
+            .hint(format!(
+                "SELECT * FROM iasql_uninstall('{}', '{}') drops both.",
+                dependant.name, module.name
+            )));
         }
     }
     let tables = catalog::tables(&going);
@@ -67,7 +76,10 @@ pub fn uninstall(names: &[String]) -> Result<Vec<Line>> {
         for table in module.resources.iter().map(|r| r.table()).rev() {
             let name = spi::name(table.name);
             spi::write(&format!("DROP TABLE {schema}.{name}"), &[])?;
-            spi::write(&format!("DROP FUNCTION iasql.{}()", spi::name(&format!("{}_guard", table.name))), &[])?;
+            spi::write(
+                &format!("DROP FUNCTION iasql.{}()", spi::name(&format!("{}_guard", table.name))),
+                &[],
+            )?;
             for column in table.columns.iter().filter(|c| !c.labels.is_empty()) {
                 spi::write(&format!("DROP TYPE {schema}.{}", spi::name(column.sql)), &[])?;
             }
@@ -95,7 +107,8 @@ pub fn delete_all_records() -> Result<()> {
 /// Takes a region's rows out of the database; the cloud keeps what they describe.
 pub fn leave_region(region: &str) -> Result<()> {
     turn::take()?;
-    let tables: Vec<_> = catalog::tables(&catalog::installed()?).into_iter().filter(|t| t.regional()).collect();
+    let tables: Vec<_> =
+        catalog::tables(&catalog::installed()?).into_iter().filter(|t| t.regional()).collect();
     nothing_pending(&tables, Some(region), "taken out of this database")?;
     let owners = catalog::check(&tables)?;
     let schema = spi::name(&catalog::schema()?);
@@ -123,7 +136,10 @@ pub fn set_default_region(region: &str) -> Result<String> {
         )
         .hint("SELECT region FROM aws_regions lists those that do."));
     }
-    spi::write("UPDATE aws_regions SET is_default = true, is_enabled = true WHERE region = $1", &[region])?;
+    spi::write(
+        "UPDATE aws_regions SET is_default = true, is_enabled = true WHERE region = $1",
+        &[region],
+    )?;
     Ok(region.to_owned())
 }
 
@@ -151,8 +167,12 @@ fn introduce() -> Result<()> {
         return Ok(());
     }
     let (identity, regions) = identify(true)?;
-    spi::write("INSERT INTO iasql.account (account_id) VALUES ($1) ON CONFLICT DO NOTHING", &[&identity.account])?;
-    let mut names: BTreeSet<&str> = regions.iter().filter(|(_, on)| *on).map(|(name, _)| name.as_str()).collect();
+    spi::write(
+        "INSERT INTO iasql.account (account_id) VALUES ($1) ON CONFLICT DO NOTHING",
+        &[&identity.account],
+    )?;
+    let mut names: BTreeSet<&str> =
+        regions.iter().filter(|(_, on)| *on).map(|(name, _)| name.as_str()).collect();
     names.insert(&identity.region);
     let names = serde_json::to_string(&names)?;
     // SAFETY: nothing; the role stays who it is, only the guard is told that this is us.
@@ -181,9 +201,14 @@ fn named(names: &[String]) -> Result<Vec<&'static Module>> {
 }
 
 fn unknown(name: &str) -> String {
-    let near = MODULES.iter().map(|module| (strsim::damerau_levenshtein(name, module.name), module.name)).min();
+    let near = MODULES
+        .iter()
+        .map(|module| (strsim::damerau_levenshtein(name, module.name), module.name))
+        .min();
     match near {
-        Some((distance, near)) if distance <= 5 => format!("there is no module \"{name}\". Did you mean \"{near}\"?"),
+        Some((distance, near)) if distance <= 5 => {
+            format!("there is no module \"{name}\". Did you mean \"{near}\"?")
+        }
         _ => format!("there is no module \"{name}\""),
     }
 }
@@ -203,7 +228,8 @@ fn with_dependencies(modules: &[&'static Module]) -> Vec<&'static Module> {
 /// Names what would be in the way of new tables and types before anything is created.
 fn nothing_in_the_way(schema: &str, new: &[&Module]) -> Result<()> {
     let tables = catalog::tables(new);
-    let types = tables.iter().flat_map(|t| t.columns).filter(|c| !c.labels.is_empty()).map(|c| c.sql);
+    let types =
+        tables.iter().flat_map(|t| t.columns).filter(|c| !c.labels.is_empty()).map(|c| c.sql);
     let names: Vec<&str> = tables.iter().map(|t| t.name).chain(types).collect();
     let sql = "SELECT format('%s %I.%I', kind, $1, name), name FROM ( \
                  SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' WHEN 'i' THEN 'index' ELSE 'table' END AS kind, \
@@ -214,11 +240,13 @@ fn nothing_in_the_way(schema: &str, new: &[&Module]) -> Result<()> {
                  WHERE typnamespace = to_regnamespace(quote_ident($1)) AND typrelid = 0 AND typelem = 0) AS there \
                WHERE name IN (SELECT json_array_elements_text($2::json)) ORDER BY 1";
     let found = spi::select(sql, &[schema, &serde_json::to_string(&names)?])?;
-    let found: Vec<String> = found.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+    let found: Vec<String> =
+        found.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
     match found.split_first() {
         None => Ok(()),
         Some((first, more)) => {
-            let others = if more.is_empty() { String::new() } else { format!(" (and {} more)", more.len()) };
+            let others =
+                if more.is_empty() { String::new() } else { format!(" (and {} more)", more.len()) };
             Err(Error::new(
                 PgSqlErrorCode::ERRCODE_DUPLICATE_TABLE,
                 format!("{first} is in the way of a module's table{others}: nothing was installed"),
@@ -239,7 +267,10 @@ fn create(schema: &str, module: &Module) -> Result<()> {
     }
     // SAFETY: reads who called this function, which runs as the extension's owner.
     let caller = unsafe { pg_sys::GetOuterUserId() };
-    let caller = spi::one("SELECT rolname::text FROM pg_roles WHERE oid = $1::oid", &[&caller.to_u32().to_string()])?;
+    let caller = spi::one(
+        "SELECT rolname::text FROM pg_roles WHERE oid = $1::oid",
+        &[&caller.to_u32().to_string()],
+    )?;
     let caller = spi::name(&caller.unwrap_or_default());
     for table in module.resources.iter().map(|r| r.table()) {
         spi::write(&format!("ALTER TABLE {} OWNER TO {caller}", spi::name(table.name)), &[])?;
@@ -248,8 +279,14 @@ fn create(schema: &str, module: &Module) -> Result<()> {
         }
     }
     drop(before);
-    spi::one("SELECT set_config('search_path', $1, true)", &[&format!("pg_catalog, {}, pg_temp", spi::name(schema))])?;
-    spi::write("INSERT INTO iasql.module (name, version) VALUES ($1, $2)", &[module.name, module.version])?;
+    spi::one(
+        "SELECT set_config('search_path', $1, true)",
+        &[&format!("pg_catalog, {}, pg_temp", spi::name(schema))],
+    )?;
+    spi::write(
+        "INSERT INTO iasql.module (name, version) VALUES ($1, $2)",
+        &[module.name, module.version],
+    )?;
     Ok(())
 }
 
@@ -260,8 +297,18 @@ fn import(new: &[&'static Module]) -> Result<()> {
     let all = catalog::tables(&catalog::installed()?);
     let mut next = 0;
     while next < tables.len() {
-        let wanted = |t: &&&Table| tables[next].columns.iter().any(|c| c.references.as_ref().is_some_and(|r| r.table == t.name));
-        let more: Vec<_> = all.iter().filter(wanted).filter(|t| !tables.iter().any(|k| k.name == t.name)).copied().collect();
+        let wanted = |t: &&&Table| {
+            tables[next]
+                .columns
+                .iter()
+                .any(|c| c.references.as_ref().is_some_and(|r| r.table == t.name))
+        };
+        let more: Vec<_> = all
+            .iter()
+            .filter(wanted)
+            .filter(|t| !tables.iter().any(|k| k.name == t.name))
+            .copied()
+            .collect();
         tables.extend(more);
         next += 1;
     }
@@ -290,9 +337,16 @@ fn lines(modules: &[&Module]) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for module in modules {
         for table in module.resources.iter().map(|r| r.table()) {
-            let count = spi::one(&format!("SELECT count(*)::text FROM {schema}.{}", spi::name(table.name)), &[])?;
+            let count = spi::one(
+                &format!("SELECT count(*)::text FROM {schema}.{}", spi::name(table.name)),
+                &[],
+            )?;
             let count = count.and_then(|text| text.parse().ok()).unwrap_or_default();
-            lines.push((format!("{}@{}", module.name, module.version), table.name.to_owned(), count));
+            lines.push((
+                format!("{}@{}", module.name, module.version),
+                table.name.to_owned(),
+                count,
+            ));
         }
     }
     Ok(lines)

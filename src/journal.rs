@@ -51,7 +51,9 @@ impl run::Journal for Journal {
         );
         let rows = transaction(|| spi::write(&sql, &[&entries]))?;
         let places = rows.into_iter().filter_map(|row| match &row[..] {
-            [Some(id), Some(table), Some(mark)] => Some((mark.clone(), (id.clone(), table.clone()))),
+            [Some(id), Some(table), Some(mark)] => {
+                Some((mark.clone(), (id.clone(), table.clone())))
+            }
             _ => None,
         });
         self.open.borrow_mut().extend(places);
@@ -113,7 +115,16 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
         spi::select(read, &[&tables])
     })?;
     let parse = |row: spi::Texts| -> Option<Made> {
-        type Entry = (String, String, Option<String>, Option<String>, Option<String>, Option<bool>, String, bool);
+        type Entry = (
+            String,
+            String,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<bool>,
+            String,
+            bool,
+        );
         let (table, region, pk, cloud_id, mark, aborted, at, unknown): Entry =
             serde_json::from_str(row.first()?.as_deref()?).ok()?;
         Some(Made {

@@ -39,7 +39,10 @@ pub struct Ask<'a> {
 
 /// Every scope of some tables.
 pub fn scopes(tables: &[&Table], regions: &[String]) -> Vec<Scope> {
-    let scope = |table: &Table, region: &str| Scope { table: table.name.to_owned(), region: region.to_owned() };
+    let scope = |table: &Table, region: &str| Scope {
+        table: table.name.to_owned(),
+        region: region.to_owned(),
+    };
     tables
         .iter()
         .flat_map(|table| match table.regional() {
@@ -54,7 +57,8 @@ pub fn look(ask: &Ask<'_>) -> Result<Look> {
     let mut call = Call::start(job(ask.call, ask.scopes.clone(), ask.changes, false)?)?;
     let mut known = rows(ask.tables)?;
     known.seen = ask.tables.iter().map(|_| Vec::new()).collect();
-    let place: HashMap<&str, usize> = ask.tables.iter().enumerate().map(|(at, t)| (t.name, at)).collect();
+    let place: HashMap<&str, usize> =
+        ask.tables.iter().enumerate().map(|(at, t)| (t.name, at)).collect();
 
     let mut read: HashMap<Scope, Vec<Seen>> = HashMap::new();
     let mut failures: Vec<(Scope, Failure)> = Vec::new();
@@ -100,7 +104,11 @@ pub fn rows_alone(tables: &[&'static Table]) -> Result<World> {
 pub fn warn(unread: &[(Scope, Failure)]) {
     let mut grouped: BTreeMap<&str, (Vec<String>, &Failure)> = BTreeMap::new();
     for (scope, failure) in unread {
-        let name = if scope.region.is_empty() { scope.table.clone() } else { format!("{} in {}", scope.table, scope.region) };
+        let name = if scope.region.is_empty() {
+            scope.table.clone()
+        } else {
+            format!("{} in {}", scope.table, scope.region)
+        };
         grouped.entry(&failure.message).or_insert_with(|| (Vec::new(), failure)).0.push(name);
     }
     for (message, (names, failure)) in grouped {
@@ -131,7 +139,8 @@ pub fn job(call: &str, scopes: Vec<Scope>, changes: bool, regions: bool) -> Resu
 fn caller(changes: bool) -> Result<Caller> {
     let sql = "SELECT session_user::text, coalesce(nullif(current_setting('role'), 'none'), session_user::text), \
                       current_setting('application_name')";
-    let mut row = spi::select(sql, &[])?.pop().unwrap_or_default().into_iter().map(Option::unwrap_or_default);
+    let mut row =
+        spi::select(sql, &[])?.pop().unwrap_or_default().into_iter().map(Option::unwrap_or_default);
     let mut next = || row.next().unwrap_or_default();
     Ok(Caller {
         // SAFETY: a plain value of this process.
@@ -150,7 +159,8 @@ fn rows(tables: &[&'static Table]) -> Result<Known> {
     let schema = spi::name(&catalog::schema()?);
     let mut known = Known { tables: tables.to_vec(), ..Known::default() };
     for table in tables {
-        let names: Vec<String> = table.columns.iter().map(|column| format!("t.{}", spi::name(column.name))).collect();
+        let names: Vec<String> =
+            table.columns.iter().map(|column| format!("t.{}", spi::name(column.name))).collect();
         let key = spi::name(table.primary_key.unwrap_or("id"));
         let region = if table.regional() { "t.region" } else { "''" };
         let sql = format!(
@@ -175,9 +185,19 @@ fn rows(tables: &[&'static Table]) -> Result<Known> {
         let sql = "SELECT json_build_array(row_key, region, cloud_id, data)::text FROM iasql.base WHERE table_name = $1";
         let mut base = Vec::new();
         spi::each(sql, &[table.name], |row| {
-            let (pk, region, cloud_id, mut data): (String, String, String, serde_json::Map<String, Value>) = parse(&row)?;
-            let pk = if table.primary_key.is_some() { Value::from(pk) } else { pk.parse::<i64>().map_or(Value::Null, Value::from) };
-            let row = table.columns.iter().map(|c| data.remove(c.name).unwrap_or_default()).collect();
+            let (pk, region, cloud_id, mut data): (
+                String,
+                String,
+                String,
+                serde_json::Map<String, Value>,
+            ) = parse(&row)?;
+            let pk = if table.primary_key.is_some() {
+                Value::from(pk)
+            } else {
+                pk.parse::<i64>().map_or(Value::Null, Value::from)
+            };
+            let row =
+                table.columns.iter().map(|c| data.remove(c.name).unwrap_or_default()).collect();
             base.push(Base { pk, cloud_id, region, row });
             Ok(())
         })?;
@@ -188,7 +208,8 @@ fn rows(tables: &[&'static Table]) -> Result<Known> {
 
 fn parse<T: serde::de::DeserializeOwned>(row: &[Option<String>]) -> Result<T> {
     let text = row.first().and_then(Option::as_deref).unwrap_or("null");
-    serde_json::from_str(text).map_err(|error| Error::internal(format!("a row makes no sense: {error}")))
+    serde_json::from_str(text)
+        .map_err(|error| Error::internal(format!("a row makes no sense: {error}")))
 }
 
 /// Every scope that a row or a base row is in.
@@ -200,7 +221,11 @@ fn every_scope(known: &Known) -> Vec<Scope> {
         let mut regions: Vec<&String> = wanted.chain(base).collect();
         regions.sort_unstable();
         regions.dedup();
-        scopes.extend(regions.into_iter().map(|region| Scope { table: table.name.to_owned(), region: region.clone() }));
+        scopes.extend(
+            regions
+                .into_iter()
+                .map(|region| Scope { table: table.name.to_owned(), region: region.clone() }),
+        );
     }
     scopes
 }

@@ -61,7 +61,8 @@ fn plan_line(world: &World, plan: &Plan, step: &Step) -> PlanLine {
         Action::Update { was, row } => (show(was), show(row)),
         Action::Delete { was } => (show(was), None),
     };
-    let columns = change.map(|c| c.columns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    let columns =
+        change.map(|c| c.columns.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
     let number = |n: u32| i32::try_from(n).unwrap_or_default();
     (
         number(step.number),

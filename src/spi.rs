@@ -64,7 +64,5 @@ fn datums<'a>(args: &[&'a str]) -> Vec<DatumWithOid<'a>> {
 fn texts(table: SpiTupleTable<'_>) -> Result<Vec<Texts>> {
     // A statement that returns nothing has no columns to count.
     let Ok(columns) = table.columns() else { return Ok(Vec::new()) };
-    table
-        .map(|row| (1..=columns).map(|at| Ok(row.get::<String>(at)?)).collect())
-        .collect()
+    table.map(|row| (1..=columns).map(|at| Ok(row.get::<String>(at)?)).collect()).collect()
 }

@@ -10,7 +10,7 @@ use crate::spi;
 use iasql_engine::table::Table;
 use iasql_engine::wire::Scope;
 use iasql_engine::world::{World, plain};
-use iasql_engine::writes::{Written, Writes};
+use iasql_engine::writes::{Writes, Written};
 use iasql_engine::{Row, Value};
 use pgrx::pg_sys::{self, Oid};
 use serde_json::Map;
@@ -60,7 +60,8 @@ pub fn as_role<T>(role: Oid, engine: bool, work: impl FnOnce() -> Result<T>) -> 
 
 /// Writes it all: deletes first and in reverse, since references point backwards.
 pub fn write(world: &World, writes: &[Writes]) -> Result<()> {
-    let touched: Vec<&Table> = world.tables.iter().zip(writes).filter(|(_, w)| w.any_rows()).map(|(t, _)| *t).collect();
+    let touched: Vec<&Table> =
+        world.tables.iter().zip(writes).filter(|(_, w)| w.any_rows()).map(|(t, _)| *t).collect();
     let owners = catalog::check(&touched)?;
     let owner = |table: &Table| owners.get(table.name).copied().unwrap_or(pg_sys::InvalidOid);
     let schema = spi::name(&catalog::schema()?);
@@ -105,8 +106,16 @@ pub fn new_keys(world: &World, nodes: &[usize]) -> Result<HashMap<usize, Value>>
 
 /// Notes what a read could not represent or reach, in place of what was noted before of the same
 /// scopes.
-pub fn note_unrepresented(scopes: &[Scope], notes: &[(Scope, Option<String>, String)]) -> Result<()> {
-    let read = json(scopes.iter().map(|scope| serde_json::json!({ "t": scope.table, "r": scope.region })).collect());
+pub fn note_unrepresented(
+    scopes: &[Scope],
+    notes: &[(Scope, Option<String>, String)],
+) -> Result<()> {
+    let read = json(
+        scopes
+            .iter()
+            .map(|scope| serde_json::json!({ "t": scope.table, "r": scope.region }))
+            .collect(),
+    );
     spi::write(
         "DELETE FROM iasql.unrepresented u USING json_to_recordset($1::json) AS v(t text, r text) \
          WHERE u.table_name = v.t AND u.region = v.r",
@@ -156,7 +165,11 @@ fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
     let owned = table.columns.iter().filter(|c| !c.settable() || c.late).map(|column| {
         let name = spi::name(column.name);
         // A user may have filled in, meanwhile, what AWS would have.
-        let value = if column.settable() { format!("coalesce(t.{name}, v.{name})") } else { format!("v.{name}") };
+        let value = if column.settable() {
+            format!("coalesce(t.{name}, v.{name})")
+        } else {
+            format!("v.{name}")
+        };
         (name, value)
     });
     let owned: Vec<(String, String)> = owned.collect();
@@ -237,7 +250,12 @@ fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<()> {
 
 /// A row as an object.
 pub fn named(table: &Table, row: &Row) -> Map<String, Value> {
-    table.columns.iter().zip(row).map(|(column, cell)| (column.name.to_owned(), cell.clone())).collect()
+    table
+        .columns
+        .iter()
+        .zip(row)
+        .map(|(column, cell)| (column.name.to_owned(), cell.clone()))
+        .collect()
 }
 
 fn columns(table: &Table) -> impl Iterator<Item = String> + '_ {
@@ -259,7 +277,10 @@ fn recordset(table: &Table) -> String {
         .map(|column| format!("{} {}", spi::name(column.name), column.sql))
         .chain(region)
         .collect();
-    format!("json_to_recordset($1::json) AS v(key_ {key_type}, version_ text, {})", columns.join(", "))
+    format!(
+        "json_to_recordset($1::json) AS v(key_ {key_type}, version_ text, {})",
+        columns.join(", ")
+    )
 }
 
 fn json(rows: Vec<Value>) -> String {

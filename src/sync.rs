@@ -42,16 +42,23 @@ pub fn sync() -> Result<Vec<Line>> {
 }
 
 /// Reads scopes and writes them into the rows.
-pub fn bring_in(call: &str, tables: &[&'static Table], scopes: Vec<Scope>) -> Result<(World, Sync, HashMap<usize, Value>)> {
+pub fn bring_in(
+    call: &str,
+    tables: &[&'static Table],
+    scopes: Vec<Scope>,
+) -> Result<(World, Sync, HashMap<usize, Value>)> {
     catalog::check(tables)?;
     let asked = scopes.clone();
     let look = look::look(&Ask { call, tables, scopes, changes: false })?;
     look::warn(&look.unread);
     let plan = sync::sync(&look.world);
-    let creates = plan.changes.iter().filter(|change| change.verb == Verb::Create).map(|change| change.node);
+    let creates =
+        plan.changes.iter().filter(|change| change.verb == Verb::Create).map(|change| change.node);
     let keys = store::new_keys(&look.world, &writes::newcomers(&look.world, creates))?;
     store::write(&look.world, &writes::of_sync(&look.world, &plan, &keys))?;
-    store::note_discarded(plan.changes.iter().filter(|c| c.discards).map(|c| discarded(&look.world, c)).collect())?;
+    store::note_discarded(
+        plan.changes.iter().filter(|c| c.discards).map(|c| discarded(&look.world, c)).collect(),
+    )?;
     store::note_unrepresented(&asked, &notes(&look, &plan))?;
     Ok((look.world, plan, keys))
 }
@@ -61,7 +68,10 @@ fn notes(look: &Look, plan: &Sync) -> Vec<(Scope, Option<String>, String)> {
     let unread = look.unread.iter().map(|(scope, failure)| {
         (scope.clone(), None, format!("could not be read: {}", failure.message))
     });
-    let reported = look.unrepresented.iter().map(|(scope, id, why)| (scope.clone(), Some(id.clone()), why.clone()));
+    let reported = look
+        .unrepresented
+        .iter()
+        .map(|(scope, id, why)| (scope.clone(), Some(id.clone()), why.clone()));
     let homeless = plan.unrepresented.iter().map(|(node, why)| {
         let scope = Scope {
             table: look.world.table(*node).name.to_owned(),
@@ -94,7 +104,8 @@ fn lines(world: &World, plan: &Sync, keys: &HashMap<usize, Value>) -> Vec<Line> 
     let line = |change: &RowChange| {
         let pk = keys.get(&change.node).cloned().unwrap_or_else(|| world.pk(change.node));
         let id = if change.verb == Verb::Delete { None } else { row_id(&pk) };
-        let description = world.cloud_id(change.node).map_or_else(|| world.label(change.node), str::to_owned);
+        let description =
+            world.cloud_id(change.node).map_or_else(|| world.label(change.node), str::to_owned);
         (change.verb.word().to_owned(), world.table(change.node).name.to_owned(), id, description)
     };
     plan.changes.iter().map(line).collect()

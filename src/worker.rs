@@ -44,17 +44,23 @@ pub extern "C-unwind" fn iasql_worker(database: pg_sys::Datum) {
     unsafe {
         pg_sys::pqsignal(libc::SIGTERM, Some(die));
         pg_sys::BackgroundWorkerUnblockSignals();
-        pg_sys::BackgroundWorkerInitializeConnectionByOid(database.value().try_into().map_or(pg_sys::InvalidOid, |oid: u32| oid.into()), pg_sys::InvalidOid, 0);
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(
+            database.value().try_into().map_or(pg_sys::InvalidOid, |oid: u32| oid.into()),
+            pg_sys::InvalidOid,
+            0,
+        );
         let name = CStr::from_ptr((*pg_sys::MyBgworkerEntry).bgw_name.as_ptr());
         pg_sys::pgstat_report_appname(name.as_ptr());
     }
     // SAFETY: as above; the text was put there by call.rs.
     let address = unsafe { CStr::from_ptr((*pg_sys::MyBgworkerEntry).bgw_extra.as_ptr()) };
-    let Ok(stream) = std::os::unix::net::UnixStream::connect(address.to_string_lossy().as_ref()) else {
+    let Ok(stream) = std::os::unix::net::UnixStream::connect(address.to_string_lossy().as_ref())
+    else {
         return; // The caller has gone already.
     };
     #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_start(deaf).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().on_thread_start(deaf).build();
     let Ok(runtime) = runtime else { return };
     // SAFETY: a plain counter of this process, which PostgreSQL's own macros treat the same way.
     unsafe { pg_sys::InterruptHoldoffCount += 1 };
@@ -219,7 +225,15 @@ async fn work(caller: &Caller, stop: &Rc<Stop>, shared: &RefCell<Option<Rc<Aws>>
             Order::Run => {
                 let journal = Journal::new(&job.call, &job.caller);
                 show(&format!("0 of {}: starting", steps.len()));
-                run(&aws, std::mem::take(&mut steps), &resource, &journal, &|report| caller.say(&report), stop).await;
+                run(
+                    &aws,
+                    std::mem::take(&mut steps),
+                    &resource,
+                    &journal,
+                    &|report| caller.say(&report),
+                    stop,
+                )
+                .await;
             }
             Order::Done | Order::Job(_) => break,
         }
@@ -228,12 +242,18 @@ async fn work(caller: &Caller, stop: &Rc<Stop>, shared: &RefCell<Option<Rc<Aws>>
 }
 
 /// The first half of every call: whose account it is, and what it holds.
-async fn list(caller: &Caller, job: &Job, shared: &RefCell<Option<Rc<Aws>>>) -> Result<Rc<Aws>, Failure> {
-    let broken = |message: String| Failure { kind: Trouble::Internal, message, ..Failure::default() };
+async fn list(
+    caller: &Caller,
+    job: &Job,
+    shared: &RefCell<Option<Rc<Aws>>>,
+) -> Result<Rc<Aws>, Failure> {
+    let broken =
+        |message: String| Failure { kind: Trouble::Internal, message, ..Failure::default() };
     journal::prepare().map_err(broken)?;
     show(&format!("reading {} tables", job.scopes.len()));
     let session = format!("iasql-{}", job.caller.role);
-    let aws = Rc::new(Aws::connect(&job.settings, &session).await.map_err(|error| error.failure())?);
+    let aws =
+        Rc::new(Aws::connect(&job.settings, &session).await.map_err(|error| error.failure())?);
     *shared.borrow_mut() = Some(aws.clone());
     if job.changes {
         await_earlier(caller).await.map_err(broken)?;
@@ -267,7 +287,9 @@ async fn await_earlier(caller: &Caller) -> Result<(), String> {
     let mut said = false;
     while !journal::alone()? {
         if !said {
-            caller.say(&Report::Progress("waiting for the last call of an apply that was broken off".to_owned()));
+            caller.say(&Report::Progress(
+                "waiting for the last call of an apply that was broken off".to_owned(),
+            ));
             said = true;
         }
         sleep(GLANCE).await;
@@ -290,8 +312,12 @@ fn other_account(job: &Job, found: &str) -> Failure {
     let known = job.account.as_deref().unwrap_or_default();
     Failure {
         kind: Trouble::OtherAccount,
-        message: format!("this database describes AWS account {known}, but the credentials are for {found}: nothing was read or changed"),
-        hint: format!("Give the server credentials for {known}, or install iasql in a new database for {found}."),
+        message: format!(
+            "this database describes AWS account {known}, but the credentials are for {found}: nothing was read or changed"
+        ),
+        hint: format!(
+            "Give the server credentials for {known}, or install iasql in a new database for {found}."
+        ),
         ..Failure::default()
     }
 }

@@ -190,9 +190,6 @@ class Case:
         assert seen | here == plain(row), (name, why)
         return row
 
-    def same(self, other: Row, row: Row) -> bool:
-        return plain(other) == plain(row)
-
 
 @pytest.fixture
 def case(site: Database, cloud: Cloud, request: pytest.FixtureRequest) -> Case:
@@ -315,11 +312,11 @@ def test_the_same_values_again_are_no_change(case: Case, emulator: Emulator) -> 
 def test_nothing_that_has_no_column_is_dropped(case: Case) -> None:
     case.start(*case.description.rows)
     updates = [change for change in case.description.changes if change.action == "update"]
-    for name in {change.of for change in updates}:
+    names = {change.of for change in updates}
+    for name in names:
         case.description.enrich(case.cloud, case.row(name))
     case.db.sql("SELECT * FROM iasql_sync()")
-    before = {name: case.description.extras(case.cloud, case.row(name)) for name in case.ids
-              if name in {change.of for change in updates}}
+    before = {name: case.description.extras(case.cloud, case.row(name)) for name in names}
     for change in updates:
         update(case.db, case.table, case.ids[change.of], change.set)
         case.db.sql("SELECT * FROM iasql_apply()")
@@ -365,13 +362,9 @@ def test_drift_is_taken_over_by_sync(case: Case, emulator: Emulator) -> None:
         assert plain(after) != plain(row)
         assert case.db.sql("SELECT * FROM iasql_plan()") == NOTHING
         assert changes(emulator, since) == []
-        update(case.db, case.table, row["id"], {name: _as_value(row[name]) for name in change.set})
+        update(case.db, case.table, row["id"], {name: row[name] for name in change.set})
         apply(case.db)
         case.agree(change.of)
-
-
-def _as_value(cell: Any) -> Any:
-    return cell
 
 
 @every(WRITTEN)
@@ -565,6 +558,7 @@ def images(site: Database, cloud: Cloud) -> Case:
     cloud.ecr.create_repository(repositoryName="web")
     for tag in "one", "two", None:
         push(cloud, REGION, "web", tag)
+    push(cloud, REGION, "web", "uno", content="one")
     site.sql("SELECT * FROM iasql_sync()")
     for row in site.sql("SELECT id, coalesce(tag, 'none') AS tag FROM repository_image"):
         case.ids[row["tag"]] = row["id"]
@@ -572,7 +566,7 @@ def images(site: Database, cloud: Cloud) -> Case:
 
 
 def test_images_are_imported(images: Case, server: Server) -> None:
-    assert sorted(images.ids) == ["none", "one", "two"]
+    assert sorted(images.ids) == ["none", "one", "two", "uno"]
     for name in images.ids:
         images.agree(name)
     with twin(server) as other:
@@ -596,22 +590,32 @@ def test_images_are_deleted(images: Case, emulator: Emulator) -> None:
     assert changes(emulator, since) == ["BatchDeleteImage"] * 2
     assert [images.seen(rows[name]) for name in ("one", "none")] == [None, None]
     images.agree("two")
+    # An image stays as long as it has a tag.
+    images.agree("uno")
     # One that went by itself takes its row along with a sync, and can't be made again.
     images.description.remove(images.cloud, rows["two"])
     assert images.db.error("SELECT * FROM iasql_apply()").sqlstate == "55000"
     images.db.sql("SELECT * FROM iasql_sync()")
-    assert fetch(images.db, "repository_image") == []
+    assert [row["tag"] for row in fetch(images.db, "repository_image")] == ["uno"]
 
 
-def test_a_repository_with_images_is_not_deleted(images: Case, emulator: Emulator) -> None:
-    images.db.sql("DELETE FROM repository_image")
-    images.db.sql("ROLLBACK")
-    images.db.sql("SELECT * FROM iasql_sync()")
+def test_images_go_before_their_repository(images: Case, emulator: Emulator) -> None:
     images.db.sql("DELETE FROM repository_image")
     images.db.sql("DELETE FROM repository")
-    # Images first, by the order of references: nothing is in the way.
     apply(images.db)
     assert images.cloud.ecr.describe_repositories()["repositories"] == []
+    assert [call for call in emulator.calls() if call["refused"]] == []
+
+
+def test_a_repository_with_images_is_not_deleted(images: Case) -> None:
+    """Not even when the images came after the last look."""
+    images.db.sql("DELETE FROM repository_image")
+    apply(images.db)
+    push(images.cloud, REGION, "web", "late")
+    images.db.sql("DELETE FROM repository")
+    error = images.db.error("SELECT * FROM iasql_apply()")
+    assert error.message and "still holds images" in error.message
+    assert len(images.cloud.ecr.list_images(repositoryName="web")["imageIds"]) == 1
 
 
 def test_many_images_come_in_pages(site: Database, cloud: Cloud, emulator: Emulator) -> None:

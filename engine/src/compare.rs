@@ -33,7 +33,9 @@ pub fn canonical(kind: Kind, value: &Value) -> Value {
     match (kind, value) {
         (Kind::Set, Value::Array(items)) => sorted(items.clone()),
         (Kind::Tags, Value::Null) => Value::Object(serde_json::Map::new()),
-        (Kind::Range, Value::String(text)) => range(text).map_or_else(|| value.clone(), Value::from),
+        (Kind::Range, Value::String(text)) => {
+            range(text).map_or_else(|| value.clone(), Value::from)
+        }
         (Kind::Port, Value::Number(n)) if n.as_i64() == Some(-1) => Value::Null,
         (Kind::Policy, Value::String(text)) => match serde_json::from_str(text) {
             Ok(document) => policy(&document),
@@ -208,6 +210,10 @@ mod tests {
         same(Kind::Policy, short.clone(), long.clone());
         same(Kind::Policy, json!(short.to_string()), long);
         other(Kind::Policy, short, json!({"Version": "2012-10-17", "Statement": []}));
-        same(Kind::Policy, json!({"Statement": [{"Principal": "*"}]}), json!({"Statement": {"Principal": {"AWS": "*"}}}));
+        same(
+            Kind::Policy,
+            json!({"Statement": [{"Principal": "*"}]}),
+            json!({"Statement": {"Principal": {"AWS": "*"}}}),
+        );
     }
 }

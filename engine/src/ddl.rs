@@ -10,7 +10,8 @@ use std::fmt::Write;
 /// The schema of a module: its enum types, tables, indexes, comments and guards. `all` are the tables
 /// of every module, since references cross them.
 pub fn module(tables: &[&Table], all: &[&Table]) -> String {
-    let mut sql = String::from("-- Generated from the structs beside this file by `make schema`.\n");
+    let mut sql =
+        String::from("-- Generated from the structs beside this file by `make schema`.\n");
     for table in tables {
         enums(&mut sql, table);
         create(&mut sql, table, all);
@@ -94,9 +95,9 @@ fn uniques(table: &Table, all: &[&Table]) -> Vec<String> {
         // A unique constraint that a foreign key points at has to be a plain one.
         let nullable = table.keys().any(|at| !table.columns[at].required);
         let target = all.iter().any(|other| {
-            other.columns.iter().any(|c| {
-                matches!(&c.references, Some(r) if r.table == table.name && r.by == By::Name)
-            })
+            other.columns.iter().any(
+                |c| matches!(&c.references, Some(r) if r.table == table.name && r.by == By::Name),
+            )
         });
         let nulls = if nullable && !target { " NULLS NOT DISTINCT" } else { "" };
         lines.push(format!("UNIQUE{nulls} ({})", with_region(keys.clone())));
@@ -126,7 +127,11 @@ fn cascade(reference: &Reference) -> &'static str {
 fn comments(sql: &mut String, table: &Table) {
     put!(sql, "COMMENT ON TABLE {} IS {};", table.name, quote(table.doc));
     if table.primary_key.is_none() {
-        put!(sql, "COMMENT ON COLUMN {}.id IS 'The row, for references within the database.';", table.name);
+        put!(
+            sql,
+            "COMMENT ON COLUMN {}.id IS 'The row, for references within the database.';",
+            table.name
+        );
     }
     for column in table.columns {
         put!(sql, "COMMENT ON COLUMN {}.{} IS {};", table.name, column.name, quote(column.doc));
@@ -148,7 +153,10 @@ fn guard(sql: &mut String, table: &Table) {
     for column in table.columns.iter().filter(|c| c.settable()) {
         let column_name = column.name;
         if let Some(default) = column.default {
-            put!(body, "  IF NEW.{column_name} IS NULL THEN NEW.{column_name} := {default}; END IF;");
+            put!(
+                body,
+                "  IF NEW.{column_name} IS NULL THEN NEW.{column_name} := {default}; END IF;"
+            );
         }
         if column.sql == "jsonb" {
             put!(body, "  IF jsonb_typeof(NEW.{column_name}) = 'string' THEN");
@@ -157,12 +165,25 @@ fn guard(sql: &mut String, table: &Table) {
         }
     }
     for column in table.columns.iter().filter(|c| c.access == Access::ReadOnly) {
-        let (default, column, wrong) = (column.default, column.name, format!("PERFORM iasql.cloud_owned('{name}', '{}')", column.name));
-        put!(body, "  IF TG_OP = 'UPDATE' AND NEW.{column} IS NULL THEN NEW.{column} := OLD.{column};");
+        let (default, column, wrong) = (
+            column.default,
+            column.name,
+            format!("PERFORM iasql.cloud_owned('{name}', '{}')", column.name),
+        );
+        put!(
+            body,
+            "  IF TG_OP = 'UPDATE' AND NEW.{column} IS NULL THEN NEW.{column} := OLD.{column};"
+        );
         if let Some(default) = default {
-            put!(body, "  ELSIF NEW.{column} IS NULL OR (TG_OP = 'INSERT' AND NEW.{column} = {default}) THEN NEW.{column} := {default};");
+            put!(
+                body,
+                "  ELSIF NEW.{column} IS NULL OR (TG_OP = 'INSERT' AND NEW.{column} = {default}) THEN NEW.{column} := {default};"
+            );
         }
-        put!(body, "  ELSIF NEW.{column} IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.{column} IS DISTINCT FROM OLD.{column}) THEN");
+        put!(
+            body,
+            "  ELSIF NEW.{column} IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.{column} IS DISTINCT FROM OLD.{column}) THEN"
+        );
         put!(body, "    {wrong};");
         put!(body, "  END IF;");
     }
@@ -171,13 +192,24 @@ fn guard(sql: &mut String, table: &Table) {
     }
     for check in table.checks {
         put!(body, "  IF NOT ({}) THEN", check.sql);
-        put!(body, "    RAISE check_violation USING MESSAGE = {}, HINT = {}, TABLE = '{name}';", quote(check.message), quote(check.hint));
+        put!(
+            body,
+            "    RAISE check_violation USING MESSAGE = {}, HINT = {}, TABLE = '{name}';",
+            quote(check.message),
+            quote(check.hint)
+        );
         put!(body, "  END IF;");
     }
-    put!(sql, "CREATE FUNCTION iasql.{name}_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$\nBEGIN");
+    put!(
+        sql,
+        "CREATE FUNCTION iasql.{name}_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$\nBEGIN"
+    );
     sql.push_str(&body);
     put!(sql, "  RETURN NEW;\nEND $guard$;");
-    put!(sql, "COMMENT ON FUNCTION iasql.{name}_guard() IS 'Holds users'' edits of {name} to the rules.';");
+    put!(
+        sql,
+        "COMMENT ON FUNCTION iasql.{name}_guard() IS 'Holds users'' edits of {name} to the rules.';"
+    );
     put!(sql, "CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON {name}");
     put!(sql, "  FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.{name}_guard();");
 }

@@ -112,7 +112,9 @@ impl Steps {
             let Some(wanted) = &it.wanted else { continue };
             let own = self.removes.get(&node).copied();
             match own {
-                Some(removal) if made_first(world, node, eased) => _ = self.after[removal].insert(step),
+                Some(removal) if made_first(world, node, eased) => {
+                    _ = self.after[removal].insert(step)
+                }
                 Some(removal) => _ = self.after[step].insert(removal),
                 None => {}
             }

@@ -150,7 +150,8 @@ pub fn pending(world: &World, node: usize) -> bool {
         (Some(wanted), Some(base)) => {
             let columns = world.table(node).columns;
             let differs = |at: usize| {
-                !it.implied.contains(&at) && compare::differs(&columns[at], &wanted.row[at], &base.row[at])
+                !it.implied.contains(&at)
+                    && compare::differs(&columns[at], &wanted.row[at], &base.row[at])
             };
             wanted.region != base.region || (0..columns.len()).any(differs)
         }
@@ -171,7 +172,8 @@ pub fn plan(world: &World) -> Plan {
             }
             Err(circle) if order::ease(world, &circle, &mut eased) => continue,
             Err(circle) => {
-                let name = |&node: &usize| format!("{} {}", world.table(node).name, world.label(node));
+                let name =
+                    |&node: &usize| format!("{} {}", world.table(node).name, world.label(node));
                 let names: Vec<String> = circle.iter().map(name).collect();
                 let words = format!("waits for itself: {}", names.join(" -> "));
                 plan.problems.extend(circle.first().map(|&node| (node, words)));
@@ -224,7 +226,9 @@ fn decide(world: &World, node: usize) -> Option<Doing> {
             };
             let reason = match base {
                 None => Reason::Adopted,
-                Some(base) if moved || columns.iter().any(|&at| changed(&base.row, at)) => Reason::Edited,
+                Some(base) if moved || columns.iter().any(|&at| changed(&base.row, at)) => {
+                    Reason::Edited
+                }
                 Some(_) => Reason::Drift,
             };
             let verb = if replaces { Verb::Replace } else { Verb::Update };
@@ -236,7 +240,8 @@ fn decide(world: &World, node: usize) -> Option<Doing> {
 
 /// What refers to something made anew has to be pointed at the new one, or made anew itself.
 fn spread(world: &World, doing: &mut Doings, held: &HashSet<usize>, eased: &HashSet<usize>) {
-    let mut anew: Vec<usize> = doing.keys().copied().filter(|&node| made_anew(world, doing, node)).collect();
+    let mut anew: Vec<usize> =
+        doing.keys().copied().filter(|&node| made_anew(world, doing, node)).collect();
     if anew.is_empty() {
         return;
     }
@@ -258,7 +263,8 @@ fn spread(world: &World, doing: &mut Doings, held: &HashSet<usize>, eased: &Hash
             }
             let replaces = definition.replaces() || gone_first || world.table(node).import_only;
             let before = made_anew(world, doing, node);
-            let change = doing.entry(node).or_insert_with(|| Doing::new(Verb::Update, Reason::Follows(to)));
+            let change =
+                doing.entry(node).or_insert_with(|| Doing::new(Verb::Update, Reason::Follows(to)));
             if !change.columns.contains(&column) {
                 change.columns.push(column);
                 change.columns.sort_unstable();
@@ -311,7 +317,8 @@ fn waiting(world: &World, doing: &Doings, held: &HashSet<usize>) -> Vec<usize> {
         let it = &world.nodes[node];
         let refers = it.wanted.as_ref().is_some_and(|wanted| {
             let mut targets = world.targets(node, &wanted.row);
-            targets.any(|(_, to)| held.contains(&to) && nameless(world, to)) || world.lacks_default(node, wanted)
+            targets.any(|(_, to)| held.contains(&to) && nameless(world, to))
+                || world.lacks_default(node, wanted)
         });
         let fresh = it.wanted.as_ref().filter(|_| change.verb.makes());
         let key = fresh.and_then(|wanted| world.key(it.table, &wanted.region, &wanted.row));
@@ -331,11 +338,14 @@ fn nameless(world: &World, node: usize) -> bool {
 
 /// What AWS does not let go of stays, unless it goes along with what it belongs to.
 fn keep(world: &World, doing: &mut Doings, plan: &mut Plan) {
-    let kept = |node: &usize| world.nodes[*node].seen.as_ref().is_some_and(|seen| seen.kept.is_some());
+    let kept =
+        |node: &usize| world.nodes[*node].seen.as_ref().is_some_and(|seen| seen.kept.is_some());
     let changed: Vec<usize> = doing.keys().copied().filter(kept).collect();
     let mut back = HashSet::new();
     for node in changed {
-        let (Some(seen), Some(change)) = (&world.nodes[node].seen, doing.get(&node)) else { continue };
+        let (Some(seen), Some(change)) = (&world.nodes[node].seen, doing.get(&node)) else {
+            continue;
+        };
         let belongs = |(column, to): (usize, usize)| {
             let goes = doing.get(&to).is_some_and(|change| change.verb.removes());
             goes && world.column(node, column).replaces()
@@ -352,7 +362,9 @@ fn keep(world: &World, doing: &mut Doings, plan: &mut Plan) {
             Verb::Delete => {
                 let has_row = |to: usize| back.contains(&to) || world.nodes[to].wanted.is_some();
                 // A row comes back to what it refers to. An orphan never had one.
-                if reason != Reason::Orphan && world.targets(node, &seen.row).all(|(_, to)| has_row(to)) {
+                if reason != Reason::Orphan
+                    && world.targets(node, &seen.row).all(|(_, to)| has_row(to))
+                {
                     plan.settled.push((node, Settled::Kept));
                     back.insert(node);
                 }
@@ -376,17 +388,22 @@ fn columns(world: &World, node: usize, change: &Doing) -> Vec<&'static str> {
 
 /// What must not be done: to replace what is not ours, or what holds something that is not ours.
 fn object(world: &World, doing: &Doings, plan: &mut Plan) {
-    let replaced = |node: usize| doing.get(&node).is_some_and(|change| change.verb == Verb::Replace);
+    let replaced =
+        |node: usize| doing.get(&node).is_some_and(|change| change.verb == Verb::Replace);
     let lost = |node: usize| {
         let (table, label) = (world.table(node).name, world.label(node));
         format!("replacing it would lose {table} {label}")
     };
     if doing.values().any(|change| change.verb == Verb::Replace) {
         for (node, it) in world.nodes.iter().enumerate() {
-            let (None, None, Some(seen), false) = (&it.wanted, &it.base, &it.seen, it.orphan) else { continue };
+            let (None, None, Some(seen), false) = (&it.wanted, &it.base, &it.seen, it.orphan)
+            else {
+                continue;
+            };
             for (column, to) in world.targets(node, &seen.row) {
                 if seen.kept.is_none() && replaced(to) && world.column(node, column).replaces() {
-                    let why = "which is in the cloud but not in this database: run iasql_sync() first";
+                    let why =
+                        "which is in the cloud but not in this database: run iasql_sync() first";
                     plan.problems.push((to, format!("{}, {why}", lost(node))));
                 }
             }
@@ -396,10 +413,12 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
         let table = world.table(node);
         match change.reason {
             Reason::Follows(to) if table.import_only => {
-                plan.problems.push((to, format!("{}, which can only come from the cloud", lost(node))));
+                plan.problems
+                    .push((to, format!("{}, which can only come from the cloud", lost(node))));
             }
             _ if table.import_only && change.verb != Verb::Delete => {
-                plan.problems.push((node, format!("a {} can only come from the cloud", table.name)));
+                plan.problems
+                    .push((node, format!("a {} can only come from the cloud", table.name)));
             }
             _ if change.verb == Verb::Replace && !world.ours(node) => {
                 let columns = columns(world, node, change).join(", ");
@@ -458,8 +477,12 @@ fn remembered(world: &World, node: usize, base: &Base, wanted: &Wanted, seen: &R
 
 /// Numbers the steps and puts the changes in their order.
 fn steps(world: &World, doing: &Doings, drafts: &[order::Draft], plan: &mut Plan) {
-    let makes: HashMap<usize, u32> =
-        drafts.iter().zip(0..).filter(|(draft, _)| draft.makes).map(|(draft, n)| (draft.node, n)).collect();
+    let makes: HashMap<usize, u32> = drafts
+        .iter()
+        .zip(0..)
+        .filter(|(draft, _)| draft.makes)
+        .map(|(draft, n)| (draft.node, n))
+        .collect();
     let anew = anew(world, doing, &makes);
     let none = HashMap::new();
     let children = children(world, doing);
@@ -472,7 +495,11 @@ fn steps(world: &World, doing: &Doings, drafts: &[order::Draft], plan: &mut Plan
                 match child(world, children.get(&parent), parent, birth) {
                     Some(child) => _ = born.insert(child, parent),
                     None if birth.kept => {}
-                    None => strip.entry(parent).or_default().extend(unwanted(world, birth, makes[&parent])),
+                    None => strip.entry(parent).or_default().extend(unwanted(
+                        world,
+                        birth,
+                        makes[&parent],
+                    )),
                 }
             }
         }
@@ -528,7 +555,11 @@ fn anew(world: &World, doing: &Doings, makes: &HashMap<usize, u32>) -> HashMap<u
         let change = &doing[node];
         world.nodes[*node].seen.is_none() || change.verb == Verb::Replace
     };
-    makes.iter().filter(|(node, _)| doing.contains_key(*node) && fresh(node)).map(|(&n, &s)| (n, s)).collect()
+    makes
+        .iter()
+        .filter(|(node, _)| doing.contains_key(*node) && fresh(node))
+        .map(|(&n, &s)| (n, s))
+        .collect()
 }
 
 /// A row as the worker takes it: references by the cloud's names, or by the step that will know.

@@ -70,7 +70,9 @@ pub fn sync(world: &World) -> Sync {
                 sync.unrepresented.extend(homeless().map(|why| (node, why)));
                 deletes.push(change(Verb::Delete, Vec::new(), pending(world, node)));
             }
-            (Fate::None, _, Some(_)) => sync.unrepresented.extend(homeless().map(|why| (node, why))),
+            (Fate::None, _, Some(_)) => {
+                sync.unrepresented.extend(homeless().map(|why| (node, why)))
+            }
             (Fate::None, _, None) if !it.unread && it.base.is_some() => sync.forgotten.push(node),
             _ => {}
         }
@@ -84,14 +86,24 @@ pub fn sync(world: &World) -> Sync {
 fn fates(world: &World) -> Vec<Fate> {
     let mut stays: HashSet<usize> = HashSet::new();
     loop {
-        let mut fates: Vec<Fate> = (0..world.nodes.len()).map(|node| fate(world, node, &stays)).collect();
+        let mut fates: Vec<Fate> =
+            (0..world.nodes.len()).map(|node| fate(world, node, &stays)).collect();
         // Tables come after those they refer to; only one that refers to itself takes more rounds.
         while lose(world, &mut fates) {}
-        let mut more: Vec<usize> = (0..fates.len()).filter(|&node| fates[node] == Fate::Stays).collect();
+        let mut more: Vec<usize> =
+            (0..fates.len()).filter(|&node| fates[node] == Fate::Stays).collect();
         let known = stays.len();
         while let Some(node) = more.pop() {
-            let Some(wanted) = world.nodes[node].wanted.as_ref().filter(|_| stays.insert(node)) else { continue };
-            more.extend(world.targets(node, &wanted.row).map(|(_, to)| to).filter(|&to| fates[to] == Fate::Goes));
+            let Some(wanted) = world.nodes[node].wanted.as_ref().filter(|_| stays.insert(node))
+            else {
+                continue;
+            };
+            more.extend(
+                world
+                    .targets(node, &wanted.row)
+                    .map(|(_, to)| to)
+                    .filter(|&to| fates[to] == Fate::Goes),
+            );
         }
         if stays.len() == known {
             return fates;
@@ -178,6 +190,7 @@ fn remembered(world: &World, node: usize, seen: &Row) -> bool {
         plain(&base.pk) == plain(&world.pk(node))
             && base.region == world.nodes[node].region
             && Some(base.cloud_id.as_str()) == world.cloud_id(node)
-            && (0..columns.len()).all(|at| compare::equal(columns[at].kind, &base.row[at], &seen[at]))
+            && (0..columns.len())
+                .all(|at| compare::equal(columns[at].kind, &base.row[at], &seen[at]))
     })
 }

@@ -201,7 +201,11 @@ impl World {
     }
 
     /// The references of a row: column and node.
-    pub fn targets<'a>(&'a self, node: usize, row: &'a Row) -> impl Iterator<Item = (usize, usize)> + 'a {
+    pub fn targets<'a>(
+        &'a self,
+        node: usize,
+        row: &'a Row,
+    ) -> impl Iterator<Item = (usize, usize)> + 'a {
         let targets = self.links(node).iter();
         targets.filter_map(|link| self.target(row, link.column).map(|target| (link.column, target)))
     }
@@ -271,7 +275,8 @@ impl World {
     /// something that merely goes by the same name.
     pub fn ours(&self, node: usize) -> bool {
         let it = &self.nodes[node];
-        let same = |base: &Base| base.region == it.region && self.cloud_id(node) == Some(&base.cloud_id);
+        let same =
+            |base: &Base| base.region == it.region && self.cloud_id(node) == Some(&base.cloud_id);
         it.orphan || it.base.as_ref().is_some_and(same)
     }
 
@@ -320,14 +325,21 @@ impl World {
 
     /// The node that a cell of the cloud's answer points at. What could not be read is still called
     /// what it was called; what was made anew under its old name is not.
-    pub fn resolve_seen(&self, table: usize, column: usize, region: &str, cell: &Value) -> Option<usize> {
+    pub fn resolve_seen(
+        &self,
+        table: usize,
+        column: usize,
+        region: &str,
+        cell: &Value,
+    ) -> Option<usize> {
         let link = self.links[table].iter().find(|link| link.column == column)?;
         self.resolve_link(link, State::Seen, region, cell)
     }
 
     fn resolve_link(&self, link: &Link, state: State, region: &str, cell: &Value) -> Option<usize> {
         let region = self.tables[link.to].home(region);
-        let named = |state, at, region| self.names.get(&(link.to, state, at))?.get(region, &text(cell));
+        let named =
+            |state, at, region| self.names.get(&(link.to, state, at))?.get(region, &text(cell));
         match state {
             _ if cell.is_null() => None,
             State::Seen => {
@@ -349,7 +361,8 @@ impl World {
             let at = self.tables[to].position(reference.column)?;
             Some(Link { column, to, at, reference })
         };
-        let links = |table: &&'static Table| table.columns.iter().enumerate().filter_map(link).collect();
+        let links =
+            |table: &&'static Table| table.columns.iter().enumerate().filter_map(link).collect();
         let links: Vec<Vec<Link>> = self.tables.iter().map(links).collect();
         let loose = |(table, links): (&&'static Table, &Vec<Link>)| {
             let refers = |&at: &usize| table.columns[at].references.is_some();
@@ -506,7 +519,9 @@ impl World {
                 let home = self.tables[link.to].home(region);
                 standing.get(number).and_then(|standing| standing.get(home)).copied()
             };
-            let implied = |row: &Row, region: &str| match row[at].is_null() && link.reference.when_null.is_some() {
+            let implied = |row: &Row, region: &str| match row[at].is_null()
+                && link.reference.when_null.is_some()
+            {
                 true => now.or_else(|| default(region)),
                 false => None,
             };
@@ -566,7 +581,9 @@ impl World {
             };
             // A name may have been given to something else since.
             let created = def.columns.iter().position(|c| c.created);
-            let later = created.and_then(|at| seen.row[at].as_str()).is_some_and(|at| at > made.at.as_str());
+            let later = created
+                .and_then(|at| seen.row[at].as_str())
+                .is_some_and(|at| at > made.at.as_str());
             stranger.orphan = made.aborted && (marked.is_some() || !later);
             stranger.unfinished = made.cloud_id.is_none();
             match by_pk.get(&*text(&made.pk)) {
@@ -581,9 +598,15 @@ impl World {
     /// something else since, after an uninstall, say: what would have to be replaced to become this
     /// row was not made for it.
     fn made_for(&self, node: usize, stranger: &Node) -> bool {
-        let (Some(wanted), Some(seen)) = (&self.nodes[node].wanted, &stranger.seen) else { return false };
+        let (Some(wanted), Some(seen)) = (&self.nodes[node].wanted, &stranger.seen) else {
+            return false;
+        };
         let def = self.tables[stranger.table];
-        let to_self = |at: usize| self.links[stranger.table].iter().any(|link| link.column == at && link.to == stranger.table);
+        let to_self = |at: usize| {
+            self.links[stranger.table]
+                .iter()
+                .any(|link| link.column == at && link.to == stranger.table)
+        };
         let fixed = |&at: &usize| def.columns[at].replaces() && !to_self(at);
         self.free(node)
             && wanted.region == stranger.region
@@ -595,13 +618,23 @@ impl World {
         let Some(seen) = &stranger.seen else { return false };
         let def = self.tables[stranger.table];
         self.links[stranger.table].iter().filter(|link| link.to != stranger.table).any(|link| {
-            let parent = self.target(&seen.row, link.column).filter(|&to| self.nodes[to].unfinished);
+            let parent =
+                self.target(&seen.row, link.column).filter(|&to| self.nodes[to].unfinished);
             let parent = parent.filter(|&to| self.nodes[to].wanted.is_some());
             let births = parent.map_or(&[][..], |to| self.table(to).births);
             births.iter().any(|birth| {
-                let own = |at: usize| compare::equal(def.columns[at].kind, &seen.row[at], &birth.cell(def.columns[at].name));
+                let own = |at: usize| {
+                    compare::equal(
+                        def.columns[at].kind,
+                        &seen.row[at],
+                        &birth.cell(def.columns[at].name),
+                    )
+                };
                 let parents = def.columns[link.column].name == birth.parent;
-                !birth.kept && birth.table == def.name && parents && def.keys().all(|at| at == link.column || own(at))
+                !birth.kept
+                    && birth.table == def.name
+                    && parents
+                    && def.keys().all(|at| at == link.column || own(at))
             })
         })
     }
@@ -691,7 +724,9 @@ impl World {
             }
             let wanted = it.wanted.as_ref().map(|w| (State::Wanted, &w.pk));
             let base = it.base.as_ref().map(|b| (State::Base, &b.pk));
-            for (state, pk) in [wanted, base].into_iter().flatten().filter(|_| !self.called[table].is_empty()) {
+            for (state, pk) in
+                [wanted, base].into_iter().flatten().filter(|_| !self.called[table].is_empty())
+            {
                 names.entry((table, state, PK)).or_default().put("", &text(pk), at);
             }
         }
@@ -705,9 +740,18 @@ impl World {
             let Some(wanted) = &self.nodes[at].wanted else { continue };
             for (_, to) in self.targets(at, &wanted.row) {
                 let Some(other) = &self.nodes[to].wanted else { continue };
-                if self.table(at).regional() && self.table(to).regional() && wanted.region != other.region {
+                if self.table(at).regional()
+                    && self.table(to).regional()
+                    && wanted.region != other.region
+                {
                     let (name, label) = (self.table(to).name, self.label(to));
-                    clashes.push((at, format!("is in {}, but its {name} {label} is in {}", wanted.region, other.region)));
+                    clashes.push((
+                        at,
+                        format!(
+                            "is in {}, but its {name} {label} is in {}",
+                            wanted.region, other.region
+                        ),
+                    ));
                 }
             }
         }

@@ -40,7 +40,9 @@ pub struct Written {
 
 /// The nodes that need a new primary key before rows can be written.
 pub fn newcomers(world: &World, nodes: impl Iterator<Item = usize>) -> Vec<usize> {
-    nodes.filter(|&node| world.pk(node).is_null() && world.table(node).primary_key.is_none()).collect()
+    nodes
+        .filter(|&node| world.pk(node).is_null() && world.table(node).primary_key.is_none())
+        .collect()
 }
 
 /// What a sync writes. `pks` are the primary keys given to newcomers.
@@ -77,7 +79,8 @@ pub fn of_sync(world: &World, sync: &Sync, pks: &HashMap<usize, Value>) -> Vec<W
 /// went well, with what the cloud said.
 pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> Vec<Writes> {
     let mut writes: Vec<Writes> = world.tables.iter().map(|_| Writes::default()).collect();
-    let answers = Answers { world, made: made(world, plan, ended), remaining: remaining(world, plan, ended) };
+    let answers =
+        Answers { world, made: made(world, plan, ended), remaining: remaining(world, plan, ended) };
     for change in &plan.changes {
         let node = change.node;
         let to = &mut writes[world.nodes[node].table];
@@ -112,38 +115,65 @@ pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -
 }
 
 /// Whether one of the things that a thing belongs to has been removed.
-fn gone(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>, node: usize, row: &Row) -> bool {
+fn gone(
+    world: &World,
+    plan: &Plan,
+    ended: &HashMap<u32, Option<Row>>,
+    node: usize,
+    row: &Row,
+) -> bool {
     let removed = |to: usize| {
-        plan.changes.iter().filter(|change| change.node == to && change.verb.removes()).any(|change| {
-            let removal = |&&n: &&u32| matches!(plan.steps[n as usize].action, wire::Action::Delete { .. });
-            change.steps.iter().find(removal).is_some_and(|n| ended.contains_key(n))
-        })
+        plan.changes.iter().filter(|change| change.node == to && change.verb.removes()).any(
+            |change| {
+                let removal = |&&n: &&u32| {
+                    matches!(plan.steps[n as usize].action, wire::Action::Delete { .. })
+                };
+                change.steps.iter().find(removal).is_some_and(|n| ended.contains_key(n))
+            },
+        )
     };
     world.targets(node, row).any(|(_, to)| removed(to))
 }
 
 /// The rows, by table and primary key, that stand for another thing now while the thing they stood
 /// for is still there. What was agreed on that one is not overwritten: it is the proof that it is ours.
-fn remaining(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> HashSet<(usize, String)> {
+fn remaining(
+    world: &World,
+    plan: &Plan,
+    ended: &HashMap<u32, Option<Row>>,
+) -> HashSet<(usize, String)> {
     let parted = (0..world.nodes.len()).filter(|&node| world.nodes[node].parted);
     let parted: HashSet<usize> = parted.filter(|&node| world.nodes[node].seen.is_some()).collect();
     if parted.is_empty() {
         return HashSet::new();
     }
-    let whole = plan.changes.iter().filter(|change| change.steps.iter().all(|step| ended.contains_key(step)));
-    let removed: HashSet<usize> = whole.filter(|change| change.verb == Verb::Delete).map(|change| change.node).collect();
+    let whole = plan
+        .changes
+        .iter()
+        .filter(|change| change.steps.iter().all(|step| ended.contains_key(step)));
+    let removed: HashSet<usize> =
+        whole.filter(|change| change.verb == Verb::Delete).map(|change| change.node).collect();
     let left = parted.difference(&removed).map(|&node| &world.nodes[node]);
     left.filter_map(|it| Some((it.table, plain(&it.base.as_ref()?.pk)))).collect()
 }
 
 /// Puts what was listed after the creates in place of answers that said too little.
-pub fn fill_in(plan: &Plan, ended: &mut HashMap<u32, Option<Row>>, table: &Table, region: &str, rows: Vec<wire::Seen>) {
+pub fn fill_in(
+    plan: &Plan,
+    ended: &mut HashMap<u32, Option<Row>>,
+    table: &Table,
+    region: &str,
+    rows: Vec<wire::Seen>,
+) {
     let id = |row: &Row| table.cloud_id(row).map(str::to_owned);
-    let listed: HashMap<String, Row> = rows.into_iter().filter_map(|seen| Some((id(&seen.row)?, seen.row))).collect();
+    let listed: HashMap<String, Row> =
+        rows.into_iter().filter_map(|seen| Some((id(&seen.row)?, seen.row))).collect();
     for (&number, answer) in ended.iter_mut() {
         let Some(step) = plan.steps.get(number as usize) else { continue };
         let fresh = matches!(step.action, wire::Action::Create { .. });
-        if fresh && step.table == table.name && step.region == region
+        if fresh
+            && step.table == table.name
+            && step.region == region
             && let Some(found) = answer.as_ref().and_then(|row| listed.get(table.cloud_id(row)?))
         {
             *answer = Some(found.clone());
@@ -152,7 +182,11 @@ pub fn fill_in(plan: &Plan, ended: &mut HashMap<u32, Option<Row>>, table: &Table
 }
 
 /// The nodes made just now, by table and what the cloud calls them.
-fn made(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> HashMap<(usize, String), usize> {
+fn made(
+    world: &World,
+    plan: &Plan,
+    ended: &HashMap<u32, Option<Row>>,
+) -> HashMap<(usize, String), usize> {
     let mut made = HashMap::new();
     for change in &plan.changes {
         let rows = change.steps.iter().filter_map(|n| ended.get(n)).flatten();
@@ -188,7 +222,8 @@ impl Answers<'_> {
             _ => said,
         };
         let row: Row = table.columns.iter().zip(own).zip(said).map(cell).collect();
-        let cloud_id = table.cloud_id(&row).or(table.cloud_id(answer)).or(self.world.cloud_id(node));
+        let cloud_id =
+            table.cloud_id(&row).or(table.cloud_id(answer)).or(self.world.cloud_id(node));
         let cloud_id = cloud_id.unwrap_or_default().to_owned();
         let written = Written { row, ..stands(self.world, node, Row::new()) };
         to.fill.push(written.clone());
@@ -250,7 +285,8 @@ fn as_seen(world: &World, node: usize, pks: &HashMap<usize, Value>) -> Written {
     let empty = Row::new();
     let seen = it.seen.as_ref().map_or(&empty, |seen| &seen.row);
     let row = Terms { world, pks, wins: Wins::Cloud }.row(node, seen);
-    let named = world.table(node).primary_key.map(|name| world.table(node).cell(&row, name).clone());
+    let named =
+        world.table(node).primary_key.map(|name| world.table(node).cell(&row, name).clone());
     let pk = named.or_else(|| pks.get(&node).cloned()).unwrap_or_else(|| world.pk(node));
     Written { pk, region: it.region.clone(), ..stands(world, node, row) }
 }
@@ -291,7 +327,9 @@ impl Terms<'_> {
         let row = it.wanted.as_ref().map(|w| &w.row);
         let seen = it.seen.as_ref().map(|s| &s.row);
         let named = if self.wins == Wins::Row { row.or(seen) } else { seen.or(row) };
-        named.map_or(Value::Null, |row| self.world.table(to).cell(row, link.reference.column).clone())
+        named.map_or(Value::Null, |row| {
+            self.world.table(to).cell(row, link.reference.column).clone()
+        })
     }
 }
 

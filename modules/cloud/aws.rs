@@ -115,7 +115,9 @@ impl Aws {
             clients: RefCell::default(),
             pace,
             region,
-            partition: RetryPartition::custom("iasql").token_bucket(TokenBucket::unlimited()).build(),
+            partition: RetryPartition::custom("iasql")
+                .token_bucket(TokenBucket::unlimited())
+                .build(),
             loaded: Cell::new(1),
         }
     }
@@ -143,11 +145,8 @@ impl Aws {
         if writes {
             retry = retry.with_max_attempts(1);
         }
-        let config = config
-            .to_builder()
-            .region(Region::new(region.to_owned()))
-            .retry_config(retry)
-            .build();
+        let config =
+            config.to_builder().region(Region::new(region.to_owned())).retry_config(retry).build();
         let interceptor = self.pace.interceptor(writes);
         let partition = self.partition.clone();
         let client = Rc::new(C::connect(&config, How { interceptor, partition }));
@@ -232,7 +231,10 @@ impl Aws {
 #[cfg(test)]
 impl Aws {
     /// With a configuration of one's own.
-    pub(crate) fn for_tests(settings: &Settings, config: impl FnOnce(&Arc<Pace>) -> SdkConfig) -> Self {
+    pub(crate) fn for_tests(
+        settings: &Settings,
+        config: impl FnOnce(&Arc<Pace>) -> SdkConfig,
+    ) -> Self {
         let pace = Pace::new(settings);
         let config = config(&pace);
         Self::with(settings, "test", pace, config, "us-east-1".to_owned())
@@ -281,12 +283,14 @@ async fn configure(settings: &Settings, session: &str, pace: &Arc<Pace>) -> Resu
         let how = ProviderConfig::without_region()
             .with_region(config.region().cloned())
             .with_http_client(client);
-        let provider = ProfileFileCredentialsProvider::builder().configure(&how).profile_name(profile);
+        let provider =
+            ProfileFileCredentialsProvider::builder().configure(&how).profile_name(profile);
         let provider = SharedCredentialsProvider::new(provider.build());
         config = config.into_builder().credentials_provider(provider).build();
     }
     let Some(role) = given(&settings.assume_role_arn) else { return Ok(config) };
-    let mut taken = AssumeRoleProvider::builder(role).session_name(session_name(session)).configure(&config);
+    let mut taken =
+        AssumeRoleProvider::builder(role).session_name(session_name(session)).configure(&config);
     if let Some(id) = given(&settings.external_id) {
         taken = taken.external_id(id);
     }
@@ -311,8 +315,13 @@ fn sound(url: &str) -> Result<&str> {
     let host = host.split(['/', '?', '#']).next().unwrap_or_default();
     match host {
         "" => Err(bad("it names no host")),
-        _ if host.contains('@') || host.contains(char::is_whitespace) => Err(bad("it names no plain host")),
-        _ if host.starts_with("169.254.") || host.starts_with("[fd00:ec2:") || host.starts_with("[fe80:") => {
+        _ if host.contains('@') || host.contains(char::is_whitespace) => {
+            Err(bad("it names no plain host"))
+        }
+        _ if host.starts_with("169.254.")
+            || host.starts_with("[fd00:ec2:")
+            || host.starts_with("[fe80:") =>
+        {
             Err(bad("it names a link-local address"))
         }
         _ => Ok(url),
@@ -341,9 +350,10 @@ fn main_region(region: &str) -> &'static str {
 fn no_region() -> Error {
     Error::Setting {
         why: "no AWS region is configured".to_owned(),
-        hint: "Set one with SELECT default_aws_region('us-east-1'), or AWS_REGION in the environment \
+        hint:
+            "Set one with SELECT default_aws_region('us-east-1'), or AWS_REGION in the environment \
                of the server, or region in its AWS profile."
-            .to_owned(),
+                .to_owned(),
     }
 }
 
@@ -373,7 +383,9 @@ mod tests {
 
     #[test]
     fn endpoints_are_looked_at_before_anything_is_signed() {
-        for good in ["http://127.0.0.1:5000", "https://localhost.localstack.cloud:4566/", "http://[::1]:1"] {
+        for good in
+            ["http://127.0.0.1:5000", "https://localhost.localstack.cloud:4566/", "http://[::1]:1"]
+        {
             assert_eq!(sound(good).unwrap(), good);
         }
         for bad in [
@@ -416,7 +428,8 @@ mod tests {
         assert!(Rc::ptr_eq(&reader, &aws.reader("us-east-1")));
         assert!(!Rc::ptr_eq(&reader, &aws.writer("us-east-1")));
         assert!(!Rc::ptr_eq(&reader, &aws.reader("eu-west-1")));
-        let attempts = |client: &aws_sdk_sts::Client| client.config().retry_config().unwrap().max_attempts();
+        let attempts =
+            |client: &aws_sdk_sts::Client| client.config().retry_config().unwrap().max_attempts();
         assert_eq!(attempts(&aws.writer("us-east-1")), 1);
     }
 }

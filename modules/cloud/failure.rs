@@ -6,8 +6,8 @@
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use aws_types::request_id::RequestId;
 use iasql_engine::wire::{Failure, Trouble};
 use std::error::Error as StdError;
@@ -134,9 +134,9 @@ pub struct Lost {
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { call, endpoint, why, sent, .. } = self;
-        let from = if endpoint.is_empty() { String::new() } else { format!(" from {endpoint}") };
         match sent {
-            true => write!(f, "{call} got no answer{from}: {why}"),
+            _ if endpoint.is_empty() => f.write_str(why),
+            true => write!(f, "{call} got no answer from {endpoint}: {why}"),
             false => write!(f, "{call} could not be sent to {endpoint}: {why}"),
         }
     }
@@ -208,23 +208,27 @@ impl Error {
     /// An error of the SDK that has no response: what the connector said of it, or else something
     /// that went wrong before there was a request.
     fn unsent(error: &(dyn StdError + 'static)) -> Self {
-        let causes = || std::iter::successors(Some(error), |&cause| cause.source());
-        if let Some(lost) = causes().find_map(|cause| cause.downcast_ref::<Lost>()) {
+        if let Some(lost) = causes(error).find_map(|cause| cause.downcast_ref::<Lost>()) {
             return match lost.held {
                 true => Self::Cancelled,
                 false => Self::Unreachable(Box::new(lost.clone())),
             };
         }
-        match causes().find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
+        match causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
             Some(error) => Self::credentials(error),
             None => Self::Internal(format!("the request could not be made: {}", story(error))),
         }
     }
 
-    /// Why there are no credentials.
+    /// Why there are no credentials. That nobody answers who has them is another matter.
     fn credentials(error: &CredentialsError) -> Self {
         let why = story(error);
         let says = |words: &[&str]| words.iter().any(|words| why.contains(words));
+        let unanswered = causes(error).any(|cause| cause.is::<ConnectorError>());
+        if unanswered && !says(&["IMDS"]) {
+            let why = format!("the AWS credentials could not be loaded: {why}");
+            return Self::Unreachable(Box::new(Lost { why, ..Lost::default() }));
+        }
         let (why, hint) = match error {
             // The chain ends at the instance's metadata: what is wrong there is wrong nowhere else.
             _ if says(&["IMDS"]) => ("no AWS credentials found".to_owned(), GIVE_CREDENTIALS),
@@ -277,7 +281,8 @@ impl Error {
     /// those of a bad value, only the words tell.
     pub fn not_propagated(&self) -> bool {
         let Self::Api(api) = self else { return false };
-        means(&api.code, BAD_VALUE) && NOT_PROPAGATED.iter().any(|words| api.message.contains(words))
+        means(&api.code, BAD_VALUE)
+            && NOT_PROPAGATED.iter().any(|words| api.message.contains(words))
     }
 
     /// The credentials were good once; loading them anew may help.
@@ -289,7 +294,8 @@ impl Error {
     pub fn unknown_outcome(&self) -> bool {
         match self {
             Self::Api(api) => {
-                !self.throttled() && (api.status >= 500 || (api.status < 300 && api.code.is_empty()))
+                !self.throttled()
+                    && (api.status >= 500 || (api.status < 300 && api.code.is_empty()))
             }
             Self::Unreachable(lost) => lost.sent,
             Self::Missing(_) => true,
@@ -359,14 +365,19 @@ impl Error {
     fn hint_of(&self, api: &Api) -> String {
         let Call { service, region, .. } = &api.call;
         match self.kind() {
-            Trouble::Throttled => "AWS limits how many calls are made per second. What is done stays \
+            Trouble::Throttled => {
+                "AWS limits how many calls are made per second. What is done stays \
                 done; call again, or lower iasql.max_parallel."
-                .into(),
+                    .into()
+            }
             Trouble::Denied if means(&api.code, OPT_IN) => {
                 format!("Enable the region {region} or the service {service} for this account.")
             }
             Trouble::Denied => {
-                format!("Allow the IAM action {} to the identity that iasql_whoami() shows.", action(api))
+                format!(
+                    "Allow the IAM action {} to the identity that iasql_whoami() shows.",
+                    action(api)
+                )
             }
             Trouble::Credentials if means(&api.code, EXPIRED) => LOG_IN.into(),
             Trouble::Credentials => format!(
@@ -382,7 +393,9 @@ impl Error {
                 "Something that is not in these tables, or not yet gone, still uses it.".into()
             }
             _ if means(&api.code, QUOTA) => {
-                format!("A quota of the account is used up: delete something or have AWS raise it ({service}).")
+                format!(
+                    "A quota of the account is used up: delete something or have AWS raise it ({service})."
+                )
             }
             _ => String::new(),
         }
@@ -414,8 +427,7 @@ pub(super) fn throttles(code: &str, status: u16) -> bool {
 
 // What the codes mean. EC2 writes `InvalidGroup.NotFound`, query services `NoSuchEntity` and
 // `LoadBalancerNotFound`, JSON services `RepositoryNotFoundException`.
-const NOT_FOUND: &[&str] =
-    &["*NotFound", "*NotFoundException", "*NotFoundFault", "NoSuch*"];
+const NOT_FOUND: &[&str] = &["*NotFound", "*NotFoundException", "*NotFoundFault", "NoSuch*"];
 // `LimitExceededException` is a quota with nearly every service, although the SDK retries it.
 const THROTTLED: &[&str] = &[
     "Throttling*",
@@ -504,15 +516,24 @@ const NOT_PROPAGATED: &[&str] = &[
     "nvalid IAM Instance Profile",
     "role defined for the function",
 ];
-const QUOTA: &[&str] = &["*LimitExceeded", "*LimitExceededException", "*LimitExceededFault", "TooMany*"];
+const QUOTA: &[&str] =
+    &["*LimitExceeded", "*LimitExceededException", "*LimitExceededFault", "TooMany*"];
 
 /// The IAM action that was refused: AWS names it in most messages, else it is named as the call.
 fn action(api: &Api) -> String {
-    let named = api.message.split("perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let named =
+        api.message.split("perform: ").nth(1).and_then(|rest| rest.split_whitespace().next());
     match named {
         Some(action) => action.trim_end_matches(['.', ',']).to_owned(),
         None => format!("{}:{}", api.call.service, api.call.operation),
     }
+}
+
+/// An error, what caused it, what caused that.
+pub(super) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&cause| cause.source())
 }
 
 /// What errors of the SDK say of themselves when it is their cause that matters.
@@ -536,11 +557,17 @@ const NOISE: &[&str] = &[
 /// An error and its causes in one line, each said once.
 pub(super) fn story(error: &(dyn StdError + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
-    for cause in std::iter::successors(Some(error), |&cause| cause.source()) {
+    for cause in causes(error) {
         let words = cause.to_string();
         // Wrappers tend to repeat what they wrap, or say nothing of it.
-        let noise = words.is_empty() || NOISE.contains(&words.as_str());
-        if noise || said.iter().any(|before| before.contains(&words)) {
+        let words = match cause.downcast_ref::<ErrorMetadata>() {
+            Some(said) => {
+                [said.code(), said.message()].into_iter().flatten().collect::<Vec<_>>().join(": ")
+            }
+            None => words,
+        };
+        let noise = words.starts_with("unhandled error") || NOISE.contains(&words.as_str());
+        if noise || words.is_empty() || said.iter().any(|before| before.contains(&words)) {
             continue;
         }
         said.push(words);
@@ -551,7 +578,8 @@ pub(super) fn story(error: &(dyn StdError + 'static)) -> String {
 /// One line, not too long, with nothing in it that signs a request. AWS's answer to a bad signature
 /// quotes the request with its session token, EC2's refusals carry pages of encoded detail.
 fn safe(text: &str) -> String {
-    const CUT: [&str; 3] = [" The Canonical String", " Encoded authorization", "x-amz-security-token"];
+    const CUT: [&str; 3] =
+        [" The Canonical String", " Encoded authorization", "x-amz-security-token"];
     let end = CUT.iter().filter_map(|words| text.find(words)).min().unwrap_or(text.len());
     let words = text[..end].split_whitespace().map(|word| if keylike(word) { "***" } else { word });
     let line = words.collect::<Vec<_>>().join(" ");
@@ -643,7 +671,11 @@ mod tests {
             ("InvalidParameterException", 400, false, false),
         ] {
             let error = refusal(code, status, "");
-            assert_eq!((error.unknown_outcome(), error.retry_safely()), (unknown, safe), "{code} {status}");
+            assert_eq!(
+                (error.unknown_outcome(), error.retry_safely()),
+                (unknown, safe),
+                "{code} {status}"
+            );
         }
         let lost = |sent| Error::Unreachable(Box::new(Lost { sent, ..Lost::default() }));
         assert!(lost(true).unknown_outcome() && !lost(true).retry_safely());
@@ -676,14 +708,20 @@ mod tests {
 
         let denied = refusal("AccessDeniedException", 400, "no").failure();
         assert!(denied.hint.contains("IAM action ecr:CreateRepository "), "{}", denied.hint);
-        let words = "User: arn:aws:iam::1:user/u is not authorized to perform: ecr:TagResource on x";
+        let words =
+            "User: arn:aws:iam::1:user/u is not authorized to perform: ecr:TagResource on x";
         let denied = refusal("AccessDeniedException", 400, words).failure();
         assert!(denied.hint.contains("IAM action ecr:TagResource "), "{}", denied.hint);
 
         let page = refusal("", 502, "").failure();
-        assert_eq!(page.message, "ecr CreateRepository failed: HTTP 502, not in the service's own form");
+        assert_eq!(
+            page.message,
+            "ecr CreateRepository failed: HTTP 502, not in the service's own form"
+        );
         assert!(page.hint.contains("iasql.endpoint_url"));
-        assert!(refusal("UnrecognizedClientException", 400, "").failure().hint.contains("eu-west-1"));
+        assert!(
+            refusal("UnrecognizedClientException", 400, "").failure().hint.contains("eu-west-1")
+        );
     }
 
     #[test]

@@ -33,7 +33,11 @@ pub trait Cloud: Cells + Clone + 'static {
     /// Lists what the cloud holds, page by page, into `found`.
     ///
     /// `which` narrows it down where the API can; listing more than asked for is always right.
-    async fn list(aws: &Self::Client, which: Which<'_, Self>, found: &Found<'_, Self>) -> Result<()>;
+    async fn list(
+        aws: &Self::Client,
+        which: Which<'_, Self>,
+        found: &Found<'_, Self>,
+    ) -> Result<()>;
 
     /// Makes it, in one call, and answers with what is there now: where the call can't set all that
     /// is wanted, with the values it left, and [`Cloud::update`] follows. `mark` goes on it as a tag in
@@ -111,7 +115,9 @@ impl<'a, R: Cloud> Found<'a, R> {
 /// What AWS says in an enum column that the enum has no label for: AWS has learnt something new.
 fn strange(table: &Table, row: &Row) -> Option<String> {
     table.columns.iter().zip(row).find_map(|(column, cell)| {
-        let label = cell.as_str().filter(|label| !column.labels.is_empty() && !column.labels.contains(label))?;
+        let label = cell
+            .as_str()
+            .filter(|label| !column.labels.is_empty() && !column.labels.contains(label))?;
         Some(format!("its {} is \"{label}\", which this version does not know", column.name))
     })
 }
@@ -133,15 +139,43 @@ pub trait Erased: Sync {
     /// The IAM actions that creating, changing and deleting take besides.
     fn writes(&self) -> &'static [&'static str];
     /// Lists all there is in a region.
-    fn list<'a>(&'a self, aws: &'a Aws, region: &'a str, sink: Sink<'a>) -> LocalBoxFuture<'a, Result<()>>;
+    fn list<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        sink: Sink<'a>,
+    ) -> LocalBoxFuture<'a, Result<()>>;
     /// The one resource that has this row's mark, or else its key.
-    fn find<'a>(&'a self, aws: &'a Aws, region: &'a str, row: &'a Row, mark: &'a str) -> LocalBoxFuture<'a, Result<Option<Row>>>;
+    fn find<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        row: &'a Row,
+        mark: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Option<Row>>>;
     /// See [`Cloud::create`].
-    fn create<'a>(&'a self, aws: &'a Aws, region: &'a str, row: &'a Row, mark: &'a str) -> LocalBoxFuture<'a, Result<Row>>;
+    fn create<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        row: &'a Row,
+        mark: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Row>>;
     /// See [`Cloud::update`].
-    fn update<'a>(&'a self, aws: &'a Aws, region: &'a str, was: &'a Row, row: &'a Row) -> LocalBoxFuture<'a, Result<()>>;
+    fn update<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        was: &'a Row,
+        row: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<()>>;
     /// See [`Cloud::delete`].
-    fn delete<'a>(&'a self, aws: &'a Aws, region: &'a str, was: &'a Row) -> LocalBoxFuture<'a, Result<()>>;
+    fn delete<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        was: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<()>>;
 }
 
 /// Wraps a resource type as an [`Erased`] value for the list of its module.
@@ -167,14 +201,25 @@ impl<R: Cloud> Erased for Of<R> {
         R::WRITES
     }
 
-    fn list<'a>(&'a self, aws: &'a Aws, region: &'a str, sink: Sink<'a>) -> LocalBoxFuture<'a, Result<()>> {
+    fn list<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        sink: Sink<'a>,
+    ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let found = Found { rows: sink.rows, cannot: sink.cannot, of: PhantomData };
             R::list(&aws.reader(region), Which::All, &found).await
         })
     }
 
-    fn find<'a>(&'a self, aws: &'a Aws, region: &'a str, row: &'a Row, mark: &'a str) -> LocalBoxFuture<'a, Result<Option<Row>>> {
+    fn find<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        row: &'a Row,
+        mark: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Option<Row>>> {
         Box::pin(async move {
             let like = R::from_row(row)?;
             let candidates = std::cell::RefCell::new(Vec::new());
@@ -183,24 +228,42 @@ impl<R: Cloud> Erased for Of<R> {
             R::list(&aws.reader(region), Which::Like(&like), &found).await?;
             let candidates = candidates.into_inner();
             let marked = candidates.iter().find(|seen| seen.mark.as_deref() == Some(mark));
-            let named = || candidates.iter().find(|seen| compare::same_key(R::TABLE, row, &seen.row));
+            let named =
+                || candidates.iter().find(|seen| compare::same_key(R::TABLE, row, &seen.row));
             Ok(marked.or_else(named).map(|seen| seen.row.clone()))
         })
     }
 
-    fn create<'a>(&'a self, aws: &'a Aws, region: &'a str, row: &'a Row, mark: &'a str) -> LocalBoxFuture<'a, Result<Row>> {
+    fn create<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        row: &'a Row,
+        mark: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Row>> {
         Box::pin(async move {
             Ok(R::from_row(row)?.create(&aws.writer(region), mark).await?.into_row())
         })
     }
 
-    fn update<'a>(&'a self, aws: &'a Aws, region: &'a str, was: &'a Row, row: &'a Row) -> LocalBoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            R::from_row(row)?.update(&R::from_row(was)?, &aws.writer(region)).await
-        })
+    fn update<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        was: &'a Row,
+        row: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(
+            async move { R::from_row(row)?.update(&R::from_row(was)?, &aws.writer(region)).await },
+        )
     }
 
-    fn delete<'a>(&'a self, aws: &'a Aws, region: &'a str, was: &'a Row) -> LocalBoxFuture<'a, Result<()>> {
+    fn delete<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        was: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
             match R::from_row(was)?.delete(&aws.writer(region)).await {
                 Err(error) if error.not_found() => Ok(()),

@@ -11,7 +11,7 @@
 //!
 //! Everything here is `Send` since the SDK asks for it; there is one thread all the same.
 
-use super::failure::{Call, Lost, story, throttles};
+use super::failure::{Call, Lost, causes, story, throttles};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder, Connector, ConnectorBuilder, tls};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -48,7 +48,13 @@ use tokio::time::{Instant, sleep, timeout};
 const LIMITS: &[Limit] = &[
     // https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
     limit("ec2", &["CreateTags", "DeleteTags"], "", 100.0, 10.0),
-    limit("ec2", &["CreateVolume", "CreateNetworkInterface", "CreateLaunchTemplateVersion"], "", 100.0, 5.0),
+    limit(
+        "ec2",
+        &["CreateVolume", "CreateNetworkInterface", "CreateLaunchTemplateVersion"],
+        "",
+        100.0,
+        5.0,
+    ),
     limit("ec2", &["CreateNatGateway"], "", 10.0, 1.0),
     limit("ec2", &["CreateVpcEndpoint"], "", 4.0, 0.3),
     limit("ec2", &["CreateDefaultVpc", "CreateDefaultSubnet"], "", 1.0, 1.0),
@@ -60,12 +66,30 @@ const LIMITS: &[Limit] = &[
     limit("elasticloadbalancing", &["Describe*", "Get*"], "read", 40.0, 10.0),
     limit("elasticloadbalancing", &["*"], "write", 20.0, 3.0),
     // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
-    limit("ecs", &["DescribeTaskDefinition", "ListTaskDefinition*"], "task definition read", 50.0, 20.0),
-    limit("ecs", &["RegisterTaskDefinition", "De*TaskDefinition*"], "task definition write", 20.0, 1.0),
+    limit(
+        "ecs",
+        &["DescribeTaskDefinition", "ListTaskDefinition*"],
+        "task definition read",
+        50.0,
+        20.0,
+    ),
+    limit(
+        "ecs",
+        &["RegisterTaskDefinition", "De*TaskDefinition*"],
+        "task definition write",
+        20.0,
+        1.0,
+    ),
     limit("ecs", &["DescribeServices", "ListServices*"], "service read", 100.0, 20.0),
     limit("ecs", &["CreateService", "UpdateService*", "DeleteService"], "service write", 50.0, 5.0),
     limit("ecs", &["DescribeClusters", "ListClusters"], "cluster read", 50.0, 20.0),
-    limit("ecs", &["CreateCluster", "UpdateCluster*", "PutCluster*", "DeleteCluster"], "cluster write", 20.0, 1.0),
+    limit(
+        "ecs",
+        &["CreateCluster", "UpdateCluster*", "PutCluster*", "DeleteCluster"],
+        "cluster write",
+        20.0,
+        1.0,
+    ),
     limit("ecs", &["ListTagsForResource"], "tag read", 50.0, 20.0),
     limit("ecs", &["TagResource", "UntagResource"], "tag write", 20.0, 10.0),
     limit("ecs", &["Describe*", "List*"], "cluster resource read", 100.0, 20.0),
@@ -233,7 +257,11 @@ impl Pace {
     }
 
     /// The same, over other clients than hyper's.
-    fn over(self: &Arc<Self>, plain: SharedHttpClient, secure: SharedHttpClient) -> SharedHttpClient {
+    fn over(
+        self: &Arc<Self>,
+        plain: SharedHttpClient,
+        secure: SharedHttpClient,
+    ) -> SharedHttpClient {
         SharedHttpClient::new(Client { plain, secure, pace: self.clone() })
     }
 
@@ -632,8 +660,9 @@ fn secure() -> SharedHttpClient {
 
 /// hyper without certificates: a machine that has none can still talk to an emulator.
 fn plain() -> SharedHttpClient {
-    Builder::new()
-        .build_with_connector_fn(|settings, components| connector(settings, components).build_http())
+    Builder::new().build_with_connector_fn(|settings, components| {
+        connector(settings, components).build_http()
+    })
 }
 
 fn connector(
@@ -678,8 +707,7 @@ fn code(header: Option<&str>, body: &[u8]) -> String {
 
 /// Whether a request may have arrived. Only what failed while connecting surely has not.
 fn sent(error: &ConnectorError) -> bool {
-    let first: &(dyn std::error::Error + 'static) = error;
-    !std::iter::successors(Some(first), |&cause| cause.source()).any(|cause| {
+    !causes(error).any(|cause| {
         cause.downcast_ref::<Lost>().is_some_and(|lost| !lost.sent)
             || cause
                 .downcast_ref::<hyper_util::client::legacy::Error>()
@@ -689,9 +717,7 @@ fn sent(error: &ConnectorError) -> bool {
 
 /// The last cause says what happened, those before it only where.
 fn reason(error: &ConnectorError) -> String {
-    let first: &(dyn std::error::Error + 'static) = error;
-    let last = std::iter::successors(Some(first), |&cause| cause.source()).last();
-    last.map(story).unwrap_or_default()
+    causes(error).last().map(story).unwrap_or_default()
 }
 
 /// `https://host:port` of an address.
@@ -783,11 +809,15 @@ mod tests {
     #[test]
     fn a_bucket_gives_its_burst_then_its_pace() {
         let mut now = Instant::now();
-        let mut level = Bucket::new(&limit("x", &["*"], "", 3.0, 2.0), true).level.into_inner().unwrap();
+        let mut level =
+            Bucket::new(&limit("x", &["*"], "", 3.0, 2.0), true).level.into_inner().unwrap();
         assert_eq!((0..3).filter(|_| level.take(now).is_none()).count(), 3);
         for _ in 0..4 {
             let wait = level.take(now).expect("the burst is used up");
-            assert!(wait > Duration::from_millis(490) && wait < Duration::from_millis(510), "{wait:?}");
+            assert!(
+                wait > Duration::from_millis(490) && wait < Duration::from_millis(510),
+                "{wait:?}"
+            );
             now += wait;
             assert_eq!(level.take(now), None);
         }
@@ -798,11 +828,15 @@ mod tests {
     #[test]
     fn a_complaint_empties_and_slows_for_a_while() {
         let mut now = Instant::now();
-        let mut level = Bucket::new(&limit("x", &["*"], "", 10.0, 2.0), true).level.into_inner().unwrap();
+        let mut level =
+            Bucket::new(&limit("x", &["*"], "", 10.0, 2.0), true).level.into_inner().unwrap();
         level.complain(now);
         level.complain(now);
         let wait = level.take(now).expect("emptied");
-        assert!(wait > Duration::from_millis(990) && wait < Duration::from_millis(1010), "{wait:?}");
+        assert!(
+            wait > Duration::from_millis(990) && wait < Duration::from_millis(1010),
+            "{wait:?}"
+        );
         now += ONE_COMPLAINT;
         level.complain(now);
         assert_eq!(level.part, 0.25);
@@ -820,7 +854,8 @@ mod tests {
 
     #[test]
     fn whoever_is_not_aws_is_paced_once_it_complains() {
-        let mut level = Bucket::new(&limit("x", &["*"], "", 1.0, 1.0), false).level.into_inner().unwrap();
+        let mut level =
+            Bucket::new(&limit("x", &["*"], "", 1.0, 1.0), false).level.into_inner().unwrap();
         assert!((0..1000).all(|_| level.take(Instant::now()).is_none()));
         level.complain(Instant::now());
         assert!(level.take(Instant::now()).is_some());
@@ -833,7 +868,10 @@ mod tests {
     #[test]
     fn codes_are_found_wherever_services_put_them() {
         assert_eq!(code(Some("ThrottlingException:http://x/"), b""), "ThrottlingException");
-        assert_eq!(code(None, br#"{"__type":"com.amazon#ThrottlingException","m":1}"#), "ThrottlingException");
+        assert_eq!(
+            code(None, br#"{"__type":"com.amazon#ThrottlingException","m":1}"#),
+            "ThrottlingException"
+        );
         let xml = b"<Response><Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors></Response>";
         assert_eq!(code(None, xml), "RequestLimitExceeded");
         assert_eq!(code(None, b"<html><body>no</body></html>"), "");
@@ -858,8 +896,7 @@ mod tests {
         <Account>1</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
     const SLOW: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code>\
         <Message>Rate exceeded</Message></Error></ErrorResponse>";
-    const NO: &str =
-        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+    const NO: &str = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
 
     fn aws(url: &str, client: impl FnOnce(&Arc<Pace>) -> SharedHttpClient) -> Aws {
         let config = SdkConfig::builder()
@@ -922,7 +959,10 @@ mod tests {
         aws.pace().end();
         let error = who(&aws, true).await.unwrap_err();
         assert!(error.throttled());
-        assert_eq!(error.failure().message, "sts GetCallerIdentity refused: Throttling: Rate exceeded");
+        assert_eq!(
+            error.failure().message,
+            "sts GetCallerIdentity refused: Throttling: Rate exceeded"
+        );
     }
 
     #[tokio::test]
@@ -944,7 +984,8 @@ mod tests {
         let (aws, _) = scripted(&[(403, NO)]);
         let told = refusal(who(&aws, false).await);
         assert_eq!(told, (said.clone(), "AccessDenied".into(), 403, "r-8".into()));
-        for body in ["", "<html><title>502</title></html>", "{\"a\":1}", "\u{0}", "<ErrorResponse>"] {
+        for body in ["", "<html><title>502</title></html>", "{\"a\":1}", "\u{0}", "<ErrorResponse>"]
+        {
             let (aws, _) = scripted(&[(502, body); 3]);
             let error = who(&aws, false).await.unwrap_err();
             assert_eq!(error.kind(), Trouble::Unreachable, "{body}");
@@ -954,7 +995,10 @@ mod tests {
         for body in ["<html>welcome</html>", "}{"] {
             let (aws, _) = scripted(&[(200, body)]);
             let told = who(&aws, true).await;
-            assert!(told.as_ref().is_ok_and(|()| false) || told.is_err_and(|e| e.unknown_outcome()), "{body}");
+            assert!(
+                told.as_ref().is_ok_and(|()| false) || told.is_err_and(|e| e.unknown_outcome()),
+                "{body}"
+            );
         }
     }
 

@@ -121,7 +121,9 @@ impl Pages {
         poll_fn(|context| {
             let polled = listing.as_mut().poll(context);
             match (self.stale.get(), self.empty.get()) {
-                (STALE_PAGES.., _) => Poll::Ready(Err(Error::Endless("the same page again".into()))),
+                (STALE_PAGES.., _) => {
+                    Poll::Ready(Err(Error::Endless("the same page again".into())))
+                }
                 (_, EMPTY_PAGES..) => Poll::Ready(Err(Error::Endless("empty pages only".into()))),
                 _ => polled,
             }
@@ -150,7 +152,8 @@ mod tests {
     use iasql_engine::wire::Settings;
 
     async fn read_all(world: &World, tables: &[&str]) -> Vec<Report> {
-        let scope = |table: &&str| Scope { table: (*table).to_owned(), region: "us-east-1".to_owned() };
+        let scope =
+            |table: &&str| Scope { table: (*table).to_owned(), region: "us-east-1".to_owned() };
         let scopes: Vec<Scope> = tables.iter().map(scope).collect();
         let reports = RefCell::new(Vec::new());
         let keep = |report| reports.borrow_mut().push(report);
@@ -172,9 +175,10 @@ mod tests {
         let mut read: Vec<_> = reports
             .iter()
             .filter_map(|report| match report {
-                Report::Read { scope, failure } => {
-                    Some((scope.table.as_str(), failure.as_ref().map(|failure| failure.message.as_str())))
-                }
+                Report::Read { scope, failure } => Some((
+                    scope.table.as_str(),
+                    failure.as_ref().map(|failure| failure.message.as_str()),
+                )),
                 _ => None,
             })
             .collect();
@@ -200,7 +204,8 @@ mod tests {
     #[tokio::test]
     async fn what_two_pages_show_is_reported_once() {
         let world = World::new();
-        let pages = vec![vec![row("a", 1), row("b", 1)], vec![row("b", 1), row("c", 1)], vec![row("c", 1)]];
+        let pages =
+            vec![vec![row("a", 1), row("b", 1)], vec![row("b", 1), row("c", 1)], vec![row("c", 1)]];
         *world.table("vpc").pages.lock().unwrap() = Some(pages);
         let reports = read_all(&world, &["vpc"]).await;
         assert_eq!(names(&reports), ["a", "b", "c"]);
@@ -209,7 +214,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_listing_that_goes_in_circles_is_no_listing() {
-        for (page, why) in [(vec![row("a", 1)], "the same page again"), (vec![], "empty pages only")] {
+        for (page, why) in
+            [(vec![row("a", 1)], "the same page again"), (vec![], "empty pages only")]
+        {
             let world = World::new();
             *world.table("vpc").pages.lock().unwrap() = Some(vec![page; 1_000_000]);
             let reports = read_all(&world, &["vpc"]).await;
@@ -226,7 +233,9 @@ mod tests {
         let reports = read_all(&world, &["vpc"]).await;
         assert_eq!((names(&reports).len(), failures(&reports)), (2, vec![("vpc", None)]));
 
-        world.table("vpc").fail("list", &[Fault::Refuse("ExpiredToken"), Fault::Refuse("ExpiredToken")]);
+        world
+            .table("vpc")
+            .fail("list", &[Fault::Refuse("ExpiredToken"), Fault::Refuse("ExpiredToken")]);
         let reports = read_all(&world, &["vpc"]).await;
         assert_eq!(failures(&reports), [("vpc", Some("AWS refused: ExpiredToken"))]);
     }

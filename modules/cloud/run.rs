@@ -205,7 +205,10 @@ pub async fn run(
                 Err(why) => {
                     let why = format!("the journal can't be written: {why}");
                     broken = jobs.first().map(|job| job.step.number);
-                    ends.extend(jobs.iter().map(|job| Ended::never(job.step.number, Error::Internal(why.clone()))));
+                    ends.extend(
+                        jobs.iter()
+                            .map(|job| Ended::never(job.step.number, Error::Internal(why.clone()))),
+                    );
                 }
             }
         }
@@ -270,12 +273,12 @@ pub async fn run(
 
     // What was sent and not answered in time: the next call finds out what became of it.
     drop(underway);
-    let lost: Vec<Ended> =
-        marks.keys().map(|&step| Ended { step, result: Err(Error::Cancelled), changed: true }).collect();
-    let outcomes: Vec<Outcome> = lost
-        .iter()
-        .filter_map(|end| Some(end.outcome(&run, &marks.get(&end.step)?.0)))
+    let lost: Vec<Ended> = marks
+        .keys()
+        .map(|&step| Ended { step, result: Err(Error::Cancelled), changed: true })
         .collect();
+    let outcomes: Vec<Outcome> =
+        lost.iter().filter_map(|end| Some(end.outcome(&run, &marks.get(&end.step)?.0))).collect();
     if !outcomes.is_empty() {
         // If this fails, the intents stand without an outcome, which says the same.
         let _ = journal.settle(&outcomes);
@@ -283,7 +286,8 @@ pub async fn run(
     for end in &lost {
         let failure = Failure {
             kind: Trouble::Cancelled,
-            message: "cancelled while AWS was at it; the next call finds out what became of it".into(),
+            message: "cancelled while AWS was at it; the next call finds out what became of it"
+                .into(),
             ..Failure::default()
         };
         report(Report::Failed { step: end.step, failure });
@@ -427,7 +431,8 @@ impl<'a> Run<'a> {
         let Some(awaited) = awaits(cell) else { return Ok(cell.clone()) };
         let column = table.columns.get(at);
         let name = column.map(|column| column.name).unwrap_or_default();
-        let nothing = || Error::row(name, format!("step {awaited}, which it refers to, left nothing"));
+        let nothing =
+            || Error::row(name, format!("step {awaited}, which it refers to, left nothing"));
         let reference = column.and_then(|column| column.references.as_ref()).ok_or_else(nothing)?;
         let made = self.made.borrow();
         let step = self.steps.get(&awaited).ok_or_else(nothing)?;
@@ -640,7 +645,8 @@ impl<'a> Run<'a> {
     /// The scope to list after the creates, if a create's answer says too little of its row.
     fn to_read_back(&self, number: u32) -> Option<Scope> {
         let step = self.steps.get(&number)?;
-        let wanted = matches!(step.action, Action::Create { .. }) && (self.resource)(&step.table)?.table().read_back;
+        let wanted = matches!(step.action, Action::Create { .. })
+            && (self.resource)(&step.table)?.table().read_back;
         wanted.then(|| Scope { table: step.table.clone(), region: step.region.clone() })
     }
 

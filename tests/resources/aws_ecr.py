@@ -236,17 +236,15 @@ def public_repository(cloud: Cloud, region: str) -> Description:
     )
 
 
-def push(cloud: Cloud, region: str, repository: str, tag: str | None) -> None:
-    """Pushes an image of nothing. What has another name has another digest."""
+def push(cloud: Cloud, region: str, repository: str, tag: str | None, content: str = "") -> None:
+    """Pushes an image of nothing. Its digest follows from its content; without any, from its tag."""
+    layer = hashlib.sha256((content or f"{tag}").encode()).hexdigest()
+    part = {"size": 7023, "digest": f"sha256:{layer}"}
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-        "config": {
-            "mediaType": "application/vnd.docker.container.image.v1+json",
-            "size": 7023,
-            "digest": f"sha256:{hashlib.sha256(f'{repository}:{tag}'.encode()).hexdigest()}",
-        },
-        "layers": [],
+        "config": {"mediaType": "application/vnd.docker.container.image.v1+json", **part},
+        "layers": [{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", **part}],
     }
     named = {"imageTag": tag} if tag else {}
     cloud.client("ecr", region).put_image(

@@ -71,14 +71,17 @@ pub struct Cloud {
 
 impl Cloud {
     pub fn find(&self, table: &str, region: &str, id: &str) -> Option<u32> {
-        let like = |thing: &Thing| thing.table.name == table && thing.region == region && thing.id() == id;
+        let like =
+            |thing: &Thing| thing.table.name == table && thing.region == region && thing.id() == id;
         self.things.iter().find(|(_, thing)| like(thing)).map(|(&at, _)| at)
     }
 
     /// What has this key, in cloud terms.
     pub fn find_key(&self, table: &Table, region: &str, row: &Row) -> Option<u32> {
         let like = |thing: &Thing| {
-            thing.table.name == table.name && thing.region == region && compare::same_key(table, &thing.row, row)
+            thing.table.name == table.name
+                && thing.region == region
+                && compare::same_key(table, &thing.row, row)
         };
         self.things.iter().find(|(_, thing)| like(thing)).map(|(&at, _)| at)
     }
@@ -100,13 +103,21 @@ impl Cloud {
         self.make(&super::tables::NET, region, row, None).expect("a default net");
     }
 
-    pub fn create(&mut self, table: &Table, region: &str, row: &Row, mark: &str) -> Result<u32, Refusal> {
+    pub fn create(
+        &mut self,
+        table: &Table,
+        region: &str,
+        row: &Row,
+        mark: &str,
+    ) -> Result<u32, Refusal> {
         if table.name == "grp" && table.cell(row, "name") == "default" {
             // There is one in every net.
-            return Err(match self.default_net(region).is_none() && table.cell(row, "net_id").is_null() {
-                true => Refusal::NoSuch("net", Value::Null),
-                false => Refusal::Nonsense("the name default is taken".into()),
-            });
+            return Err(
+                match self.default_net(region).is_none() && table.cell(row, "net_id").is_null() {
+                    true => Refusal::NoSuch("net", Value::Null),
+                    false => Refusal::Nonsense("the name default is taken".into()),
+                },
+            );
         }
         if table.import_only {
             return Err(Refusal::Nonsense(format!("{} can't be made like this", table.name)));
@@ -121,7 +132,13 @@ impl Cloud {
         self.make(&super::tables::IMAGE, region, row, None)
     }
 
-    fn make(&mut self, table: &'static Table, region: &str, row: Row, mark: Option<String>) -> Result<u32, Refusal> {
+    fn make(
+        &mut self,
+        table: &'static Table,
+        region: &str,
+        row: Row,
+        mark: Option<String>,
+    ) -> Result<u32, Refusal> {
         self.next += 1;
         let number = self.next;
         let mut thing = Thing { table, region: region.to_owned(), row, mark };
@@ -165,7 +182,9 @@ impl Cloud {
                 ("repo", "arn") => json!(format!("arn:{region}:{name}")),
                 (_, "made_at") => json!(format!("2026-01-01T00:00:{:02}+00:00", number % 60)),
                 (_, "is_default") => json!(*cell == true),
-                (_, _) if column.id && column.access == Access::ReadOnly => json!(format!("{}-{number}", table.name)),
+                (_, _) if column.id && column.access == Access::ReadOnly => {
+                    json!(format!("{}-{number}", table.name))
+                }
                 (_, "owner" | "registry") => json!("me"),
                 _ => Value::Null,
             };
@@ -216,11 +235,18 @@ impl Cloud {
 
     /// Changes what can be changed; that something else should change is a mistake of the plan.
     pub fn update(&mut self, at: u32, row: &Row) -> Result<(), Refusal> {
-        let Some(thing) = self.things.get(&at) else { return Err(Refusal::NoSuch("thing", json!(at))) };
+        let Some(thing) = self.things.get(&at) else {
+            return Err(Refusal::NoSuch("thing", json!(at)));
+        };
         let mut thing = thing.clone();
         for place in compare::differing(thing.table, row, &thing.row) {
             let column = &thing.table.columns[place];
-            assert!(!column.replaces(), "{} {} can't be changed in place", thing.table.name, column.name);
+            assert!(
+                !column.replaces(),
+                "{} {} can't be changed in place",
+                thing.table.name,
+                column.name
+            );
             thing.row[place] = row[place].clone();
         }
         self.check(&thing)?;
@@ -267,14 +293,21 @@ impl Cloud {
     /// What directly refers to a thing.
     pub fn referring(&self, at: u32) -> Vec<u32> {
         let Some(to) = self.things.get(&at) else { return Vec::new() };
-        self.things.iter().filter(|(_, other)| other.refers(to).is_some()).map(|(&number, _)| number).collect()
+        self.things
+            .iter()
+            .filter(|(_, other)| other.refers(to).is_some())
+            .map(|(&number, _)| number)
+            .collect()
     }
 
     /// Something happens to it behind everyone's back: a cell changes, but for keys, ids and references.
     pub fn drift(&mut self, at: u32, column: usize, value: Value) {
         let Some(thing) = self.things.get(&at) else { return };
         let definition = &thing.table.columns[column % thing.table.columns.len()];
-        if definition.access == Access::Settable && !definition.key && definition.references.is_none() {
+        if definition.access == Access::Settable
+            && !definition.key
+            && definition.references.is_none()
+        {
             let place = thing.table.position(definition.name).expect("a column");
             let required = definition.required && value.is_null();
             if !required && !(definition.late && value.is_null()) {
@@ -285,7 +318,8 @@ impl Cloud {
 
     /// What it all comes to, whatever the ids are.
     pub fn gist(&self) -> Vec<String> {
-        let mut gist: Vec<String> = self.things.values().map(|thing| self.gist_of(thing, 4)).collect();
+        let mut gist: Vec<String> =
+            self.things.values().map(|thing| self.gist_of(thing, 4)).collect();
         gist.sort();
         gist
     }
@@ -298,7 +332,9 @@ impl Cloud {
             let reference = column.references.as_ref();
             let to = reference.and_then(|reference| {
                 self.things.values().find(|to| {
-                    to.table.name == reference.table && to.cell(reference.column) == cell && thing.refers(to).is_some()
+                    to.table.name == reference.table
+                        && to.cell(reference.column) == cell
+                        && thing.refers(to).is_some()
                 })
             });
             match to {
@@ -331,5 +367,8 @@ fn overlap(a: &Thing, b: &Thing) -> bool {
     let (Some((x, m)), Some((y, n))) = (bits(a), bits(b)) else { return false };
     let shared = 32 - m.min(n);
     let same = |x: u32| x.checked_shr(shared).unwrap_or(0);
-    a.table.name == b.table.name && a.region == b.region && a.cell("net_id") == b.cell("net_id") && same(x) == same(y)
+    a.table.name == b.table.name
+        && a.region == b.region
+        && a.cell("net_id") == b.cell("net_id")
+        && same(x) == same(y)
 }

@@ -1,8 +1,8 @@
 //! What may happen to a database and a cloud, as lists that can be made up at random and cut short.
 
+use super::cloud::scopes;
 use super::sim::{Dice, How, REGIONS, Sim};
 use super::tables::{ALL, named};
-use super::cloud::scopes;
 use iasql_engine::table::{Access, By, Column, Kind, Table};
 use iasql_engine::wire::Scope;
 use iasql_engine::world::plain;
@@ -14,34 +14,86 @@ use serde_json::json;
 #[derive(Debug, Clone)]
 pub enum Op {
     /// The user adds a row.
-    Insert { table: u8, region: u8, cells: [u8; 6] },
+    Insert {
+        table: u8,
+        region: u8,
+        cells: [u8; 6],
+    },
     /// The user changes a cell.
-    Edit { table: u8, row: u8, column: u8, value: u8 },
+    Edit {
+        table: u8,
+        row: u8,
+        column: u8,
+        value: u8,
+    },
     /// The user removes a row and what refers to it.
-    Delete { table: u8, row: u8 },
+    Delete {
+        table: u8,
+        row: u8,
+    },
     /// The user removes a row and adds it again, with another value in a column.
-    Again { table: u8, row: u8, column: u8, value: u8 },
+    Again {
+        table: u8,
+        row: u8,
+        column: u8,
+        value: u8,
+    },
     /// The user exchanges two names.
-    Swap { table: u8, one: u8, other: u8 },
+    Swap {
+        table: u8,
+        one: u8,
+        other: u8,
+    },
     /// The user moves a row to another region, and what it hangs together with.
-    Move { table: u8, row: u8, alone: bool },
+    Move {
+        table: u8,
+        row: u8,
+        alone: bool,
+    },
     /// The user empties all tables.
     DeleteAll,
     /// Somebody changes something in the cloud.
-    CloudEdit { thing: u8, column: u8, value: u8 },
+    CloudEdit {
+        thing: u8,
+        column: u8,
+        value: u8,
+    },
     /// Somebody removes something from the cloud.
-    CloudDelete { thing: u8 },
+    CloudDelete {
+        thing: u8,
+    },
     /// Somebody makes something in the cloud.
-    CloudCreate { table: u8, region: u8, cells: [u8; 6] },
+    CloudCreate {
+        table: u8,
+        region: u8,
+        cells: [u8; 6],
+    },
     /// Somebody removes something and makes it again, with another value in a column.
-    CloudAgain { thing: u8, column: u8, value: u8 },
+    CloudAgain {
+        thing: u8,
+        column: u8,
+        value: u8,
+    },
     /// An image is pushed.
-    Push { region: u8, repo: u8, tag: u8 },
+    Push {
+        region: u8,
+        repo: u8,
+        tag: u8,
+    },
     Commit,
-    Rollback { known: bool },
+    Rollback {
+        known: bool,
+    },
     Restore,
-    Apply { seed: u64, fail: Option<u64>, warn: bool, unread: Option<u8> },
-    Sync { unread: Option<u8> },
+    Apply {
+        seed: u64,
+        fail: Option<u64>,
+        warn: bool,
+        unread: Option<u8>,
+    },
+    Sync {
+        unread: Option<u8>,
+    },
 }
 
 pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
@@ -54,7 +106,8 @@ fn op() -> impl Strategy<Value = Op> {
     let change = (table.clone(), row.clone(), column.clone(), value.clone());
     let drift = (0u8..32, column, value.clone());
     let unread = prop::option::weighted(0.3, any::<u8>());
-    let apply = (any::<u64>(), prop::option::weighted(0.3, any::<u64>()), any::<bool>(), unread.clone());
+    let apply =
+        (any::<u64>(), prop::option::weighted(0.3, any::<u64>()), any::<bool>(), unread.clone());
     let cells = prop::array::uniform6(value);
     prop_oneof![
         8 => (table.clone(), 0u8..2, cells.clone()).prop_map(|(table, region, cells)| Op::Insert { table, region, cells }),
@@ -100,7 +153,12 @@ pub fn happen(sim: &mut Sim, op: &Op) {
                 if table.import_only {
                     return None;
                 }
-                let cells = table.columns.iter().zip(row).map(|(c, cell)| (c.name.to_owned(), cell)).collect();
+                let cells = table
+                    .columns
+                    .iter()
+                    .zip(row)
+                    .map(|(c, cell)| (c.name.to_owned(), cell))
+                    .collect();
                 sim.try_insert(table.name, region, &Value::Object(cells));
                 Some(())
             });
@@ -123,7 +181,11 @@ pub fn happen(sim: &mut Sim, op: &Op) {
                         record.row[at] = Value::Null;
                     }
                 }
-                record.pk = if definition.primary_key.is_some() { pk } else { sim.new_key(definition.name) };
+                record.pk = if definition.primary_key.is_some() {
+                    pk
+                } else {
+                    sim.new_key(definition.name)
+                };
                 let key = record.pk.clone();
                 sim.db.rows.insert((definition.name, plain(&key)), record);
                 let _ = edit_of(sim, definition, &key, column, value);
@@ -135,7 +197,8 @@ pub fn happen(sim: &mut Sim, op: &Op) {
                 let table = ALL[usize::from(table)];
                 table.position("name").filter(|_| table.primary_key.is_none())?;
                 let (one, other) = (nth(sim, table, one)?, nth(sim, table, other)?);
-                let names = (sim.cell(table.name, &one, "name"), sim.cell(table.name, &other, "name"));
+                let names =
+                    (sim.cell(table.name, &one, "name"), sim.cell(table.name, &other, "name"));
                 sim.edit(table.name, &one, "name", json!("for a moment"));
                 sim.edit(table.name, &other, "name", names.0);
                 sim.edit(table.name, &one, "name", names.1);
@@ -151,9 +214,13 @@ pub fn happen(sim: &mut Sim, op: &Op) {
                 let mut next = 0;
                 while next < moving.len() && !alone {
                     let key = moving[next].clone();
-                    let targets = sim.db.rows.keys().filter(|to| sim.db.referring(to).contains(&key));
-                    let more: Vec<_> = sim.db.referring(&key).into_iter().chain(targets.cloned()).collect();
-                    moving.extend(more.into_iter().filter(|key| !moving.contains(key)).collect::<Vec<_>>());
+                    let targets =
+                        sim.db.rows.keys().filter(|to| sim.db.referring(to).contains(&key));
+                    let more: Vec<_> =
+                        sim.db.referring(&key).into_iter().chain(targets.cloned()).collect();
+                    moving.extend(
+                        more.into_iter().filter(|key| !moving.contains(key)).collect::<Vec<_>>(),
+                    );
                     next += 1;
                 }
                 let to = REGIONS[usize::from(from == REGIONS[0])];
@@ -189,7 +256,8 @@ pub fn happen(sim: &mut Sim, op: &Op) {
             if sim.cloud.delete(at).is_ok() {
                 let place = usize::from(column) % old.table.columns.len();
                 let mut row = old.row;
-                row[place] = cell(sim, old.table, &old.table.columns[place], &old.region, value, true);
+                row[place] =
+                    cell(sim, old.table, &old.table.columns[place], &old.region, value, true);
                 let _ = sim.cloud.create(old.table, &old.region, &row, "somebody else's");
             }
         }
@@ -250,7 +318,8 @@ fn cell(sim: &Sim, table: &Table, column: &Column, region: &str, choice: u8, clo
         let to = named(reference.table);
         let near = |other: &str| other == region || other.is_empty();
         let mut values: Vec<Value> = if cloud {
-            let things = sim.cloud.things.values().filter(|it| it.table.name == to.name && near(&it.region));
+            let things =
+                sim.cloud.things.values().filter(|it| it.table.name == to.name && near(&it.region));
             things.map(|it| it.cell(reference.column).clone()).collect()
         } else {
             let rows = sim.db.of(to.name).filter(|record| near(&record.region));

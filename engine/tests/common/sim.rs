@@ -243,7 +243,8 @@ impl Sim {
         let creates = self.journal.iter().enumerate().filter(|(_, entry)| entry.creates);
         let open = creates.filter(|(at, entry)| {
             let gone = |later: &Entry| {
-                let same = (later.table, &later.region, &later.cloud_id) == (entry.table, &entry.region, &entry.cloud_id);
+                let same = (later.table, &later.region, &later.cloud_id)
+                    == (entry.table, &entry.region, &entry.cloud_id);
                 !later.creates && later.outcome == Some(true) && same && entry.cloud_id.is_some()
             };
             entry.outcome != Some(false)
@@ -305,12 +306,25 @@ impl Sim {
             return Applied { world, plan, failed: Vec::new(), skipped: 0 };
         }
         let before = self.db.clone();
-        let mut work = Work { sim: self, world: &world, plan: &plan, how, ended: HashMap::new(), refused: Vec::new() };
+        let mut work = Work {
+            sim: self,
+            world: &world,
+            plan: &plan,
+            how,
+            ended: HashMap::new(),
+            refused: Vec::new(),
+        };
         let (failed, skipped) = work.carry_out();
         let (mut ended, refused) = (work.ended, work.refused);
         for table in ALL.into_iter().filter(|table| table.read_back) {
             for region in REGIONS {
-                writes::fill_in(&plan, &mut ended, table, region, self.cloud.list(table.name, region));
+                writes::fill_in(
+                    &plan,
+                    &mut ended,
+                    table,
+                    region,
+                    self.cloud.list(table.name, region),
+                );
             }
         }
         let writes = writes::of_apply(&world, &plan, &ended);
@@ -331,11 +345,16 @@ impl Sim {
     /// What users have written is still there.
     fn rows_stand(&self, before: &Database) {
         for (key, old) in &before.rows {
-            let new = self.db.rows.get(key).unwrap_or_else(|| panic!("apply has removed row {key:?}"));
+            let new =
+                self.db.rows.get(key).unwrap_or_else(|| panic!("apply has removed row {key:?}"));
             assert_eq!(new.region, old.region, "{key:?}");
             for (place, column) in named(key.0).columns.iter().enumerate() {
                 let mine = column.settable() && !(column.late && old.row[place].is_null());
-                assert!(!mine || new.row[place] == old.row[place], "apply has changed {key:?} {}", column.name);
+                assert!(
+                    !mine || new.row[place] == old.row[place],
+                    "apply has changed {key:?} {}",
+                    column.name
+                );
             }
         }
     }
@@ -348,7 +367,11 @@ impl Sim {
 
     pub fn sync(&mut self, unread: &[Scope]) -> (World, Sync) {
         let (world, sync) = self.plan_sync(unread);
-        let creates = sync.changes.iter().filter(|change| change.verb == Verb::Create).map(|change| change.node);
+        let creates = sync
+            .changes
+            .iter()
+            .filter(|change| change.verb == Verb::Create)
+            .map(|change| change.node);
         let mut keys = HashMap::new();
         for node in writes::newcomers(&world, creates) {
             keys.insert(node, self.new_key(world.table(node).name));
@@ -378,25 +401,37 @@ impl Sim {
             let base = before.base.get(&(*table, key.clone()));
             let Some(new) = self.db.rows.get(&(*table, key.clone())) else {
                 let edited = base.is_none_or(|base| {
-                    let differs = |at: usize| compare::differs(&definition.columns[at], &old.row[at], &base.row[at]);
+                    let differs = |at: usize| {
+                        compare::differs(&definition.columns[at], &old.row[at], &base.row[at])
+                    };
                     base.region != old.region || (0..definition.columns.len()).any(differs)
                 });
-                assert!(!edited || said(table, &old.pk), "the edit of {table} {key} is gone without a word");
+                assert!(
+                    !edited || said(table, &old.pk),
+                    "the edit of {table} {key} is gone without a word"
+                );
                 continue;
             };
             let lost = (0..definition.columns.len()).any(|at| {
                 let column = &definition.columns[at];
-                let edited = base.is_none_or(|base| compare::differs(column, &old.row[at], &base.row[at]));
+                let edited =
+                    base.is_none_or(|base| compare::differs(column, &old.row[at], &base.row[at]));
                 edited && compare::differs(column, &old.row[at], &new.row[at])
             });
-            let moved = base.is_some_and(|base| base.region != old.region) && new.region != old.region;
-            assert!(!(lost || moved) || said(table, &old.pk), "the edit of {table} {key} is gone without a word");
+            let moved =
+                base.is_some_and(|base| base.region != old.region) && new.region != old.region;
+            assert!(
+                !(lost || moved) || said(table, &old.pk),
+                "the edit of {table} {key} is gone without a word"
+            );
         }
     }
 
     /// Rows of a scope that was not read stay as they are.
     fn scope_stands(&self, before: &Database, scope: &Scope) {
-        let here = |key: &&'static str, record: &Record| *key == scope.table && record.region == scope.region;
+        let here = |key: &&'static str, record: &Record| {
+            *key == scope.table && record.region == scope.region
+        };
         for (key, old) in before.rows.iter().filter(|((table, _), record)| here(table, record)) {
             // One that was somewhere else before it was edited may be set back there.
             if before.base.get(key).is_some_and(|base| base.region != scope.region) {
@@ -414,7 +449,8 @@ impl Sim {
         let (world, plan) = self.plan();
         assert_eq!(said(&world, &plan), Vec::<String>::new(), "the plan is not empty");
         assert!(plan.steps.is_empty() && plan.changes.is_empty() && plan.problems.is_empty());
-        let left: Vec<_> = plan.settled.iter().map(|(n, s)| (world.table(*n).name, world.label(*n), s)).collect();
+        let left: Vec<_> =
+            plan.settled.iter().map(|(n, s)| (world.table(*n).name, world.label(*n), s)).collect();
         assert!(left.is_empty(), "not settled: {left:?}");
     }
 
@@ -425,10 +461,19 @@ impl Sim {
         let lines: Vec<_> = sync
             .changes
             .iter()
-            .map(|c| format!("{} {} {} {:?}", c.verb.word(), world.table(c.node).name, world.label(c.node), c.columns))
+            .map(|c| {
+                format!(
+                    "{} {} {} {:?}",
+                    c.verb.word(),
+                    world.table(c.node).name,
+                    world.label(c.node),
+                    c.columns
+                )
+            })
             .collect();
         assert!(lines.is_empty(), "sync is not empty: {lines:?}");
-        let agreed: Vec<_> = sync.agreed.iter().map(|&n| (world.table(n).name, world.label(n))).collect();
+        let agreed: Vec<_> =
+            sync.agreed.iter().map(|&n| (world.table(n).name, world.label(n))).collect();
         assert!(agreed.is_empty(), "not agreed: {agreed:?}");
         assert!(sync.forgotten.is_empty(), "not forgotten");
     }
@@ -451,17 +496,26 @@ impl Sim {
             for (place, column) in table.columns.iter().enumerate() {
                 let cell = match &column.references {
                     Some(reference) if reference.by == By::Id && !record.row[place].is_null() => {
-                        let to = &self.db.rows[&(named(reference.table).name, plain(&record.row[place]))];
+                        let to = &self.db.rows
+                            [&(named(reference.table).name, plain(&record.row[place]))];
                         named(reference.table).cell(&to.row, reference.column).clone()
                     }
                     _ => record.row[place].clone(),
                 };
                 let fine = compare::equal(column.kind, &cell, &thing.row[place]);
-                assert!(fine, "{name} {key} {}: row {cell}, cloud {}", column.name, thing.row[place]);
+                assert!(
+                    fine,
+                    "{name} {key} {}: row {cell}, cloud {}",
+                    column.name, thing.row[place]
+                );
             }
             let base = self.db.base.get(&(table.name, key.clone()));
             let base = base.unwrap_or_else(|| panic!("nothing is agreed on {name} {key}"));
-            assert_eq!((base.cloud_id.as_str(), &base.region), (id, &record.region), "{name} {key}");
+            assert_eq!(
+                (base.cloud_id.as_str(), &base.region),
+                (id, &record.region),
+                "{name} {key}"
+            );
         }
         for key in self.db.base.keys() {
             assert!(self.db.rows.contains_key(key), "a base row without a row: {key:?}");
@@ -482,7 +536,10 @@ impl Sim {
     }
 
     fn has_base(&self, table: &str, region: &str, id: &str) -> bool {
-        self.db.base.iter().any(|((of, _), base)| *of == table && base.region == region && base.cloud_id == id)
+        self.db
+            .base
+            .iter()
+            .any(|((of, _), base)| *of == table && base.region == region && base.cloud_id == id)
     }
 
     /// Whether the journal proves that this was made for nothing.
@@ -490,7 +547,8 @@ impl Sim {
         let thing = &self.cloud.things[&at];
         self.journal.iter().any(|entry| {
             let marked = thing.mark.as_ref() == Some(&entry.mark);
-            let named = entry.outcome == Some(true) && entry.cloud_id.as_deref() == Some(thing.id());
+            let named =
+                entry.outcome == Some(true) && entry.cloud_id.as_deref() == Some(thing.id());
             entry.creates
                 && (entry.table, &entry.region) == (thing.table.name, &thing.region)
                 && (marked || named)
@@ -516,7 +574,9 @@ pub fn said(world: &World, plan: &Plan) -> Vec<String> {
 
 /// What holds for every plan, whatever becomes of it.
 pub fn check_plan(world: &World, plan: &Plan, unread: &[Scope]) {
-    if !plan.problems.is_empty() && plan.problems.iter().any(|(_, words)| words.contains("waits for itself")) {
+    if !plan.problems.is_empty()
+        && plan.problems.iter().any(|(_, words)| words.contains("waits for itself"))
+    {
         assert!(plan.steps.is_empty() && plan.changes.is_empty(), "a circle has no steps");
     }
     let mut of_steps = BTreeSet::new();
@@ -533,7 +593,10 @@ pub fn check_plan(world: &World, plan: &Plan, unread: &[Scope]) {
     assert_eq!(of_steps.len(), plan.steps.len(), "each step belongs to a change");
     for (at, step) in plan.steps.iter().enumerate() {
         assert_eq!(step.number as usize, at);
-        assert!(step.after.iter().all(|&before| before < step.number), "steps stand in their order");
+        assert!(
+            step.after.iter().all(|&before| before < step.number),
+            "steps stand in their order"
+        );
         let scope = Scope { table: step.table.clone(), region: step.region.clone() };
         assert!(!unread.contains(&scope), "{scope:?} was not read, and is to be changed");
     }
@@ -557,7 +620,9 @@ impl Work<'_> {
         let mut left: BTreeSet<u32> = (0..self.plan.steps.len() as u32).collect();
         let mut failed = Vec::new();
         loop {
-            let ready = |n: &&u32| self.plan.steps[**n as usize].after.iter().all(|b| self.ended.contains_key(b));
+            let ready = |n: &&u32| {
+                self.plan.steps[**n as usize].after.iter().all(|b| self.ended.contains_key(b))
+            };
             let ready: Vec<u32> = left.iter().filter(ready).copied().collect();
             if ready.is_empty() {
                 return (failed, left.len());
@@ -643,8 +708,12 @@ impl Work<'_> {
             };
             let reference = column.references.as_ref().expect("only references wait for steps");
             let before = &self.plan.steps[number as usize];
-            assert!(step.after.contains(&number) || step.number == number, "{step:?} uses {number}");
-            let made = self.ended.get(&number).and_then(Option::as_ref).expect("a step that has ended");
+            assert!(
+                step.after.contains(&number) || step.number == number,
+                "{step:?} uses {number}"
+            );
+            let made =
+                self.ended.get(&number).and_then(Option::as_ref).expect("a step that has ended");
             named(&before.table).cell(made, reference.column).clone()
         };
         row.iter().enumerate().map(cell).collect()
@@ -672,7 +741,10 @@ impl Work<'_> {
                 let at = self.sim.cloud.create(table, &step.region, row, mark)?;
                 let made = self.sim.cloud.things[&at].row.clone();
                 let said = |at: usize| !table.read_back || table.columns[at].id;
-                made.into_iter().enumerate().map(|(at, cell)| if said(at) { cell } else { row[at].clone() }).collect()
+                made.into_iter()
+                    .enumerate()
+                    .map(|(at, cell)| if said(at) { cell } else { row[at].clone() })
+                    .collect()
             }
         };
         // What was lost is lost before anything else is done.
@@ -690,20 +762,43 @@ impl Work<'_> {
         Ok(Some(made))
     }
 
-    fn update(&mut self, step: &Step, table: &'static Table, was: &Row, row: &Row) -> Result<Option<Row>, Refusal> {
-        assert!(self.sim.db.rows.contains_key(&(table.name, plain(&step.pk))), "an update without a row: {step:?}");
+    fn update(
+        &mut self,
+        step: &Step,
+        table: &'static Table,
+        was: &Row,
+        row: &Row,
+    ) -> Result<Option<Row>, Refusal> {
+        assert!(
+            self.sim.db.rows.contains_key(&(table.name, plain(&step.pk))),
+            "an update without a row: {step:?}"
+        );
         let id = table.cloud_id(was).expect("an id");
-        let at = self.sim.cloud.find(table.name, &step.region, id).ok_or(Refusal::NoSuch("thing", json!(id)))?;
+        let at = self
+            .sim
+            .cloud
+            .find(table.name, &step.region, id)
+            .ok_or(Refusal::NoSuch("thing", json!(id)))?;
         self.sim.cloud.update(at, row)?;
         Ok(Some(merged(table, row, was)))
     }
 
-    fn delete(&mut self, step: &Step, table: &'static Table, was: &Row, left: &BTreeSet<u32>) -> Result<Option<Row>, Refusal> {
+    fn delete(
+        &mut self,
+        step: &Step,
+        table: &'static Table,
+        was: &Row,
+        left: &BTreeSet<u32>,
+    ) -> Result<Option<Row>, Refusal> {
         let id = table.cloud_id(was).expect("an id").to_owned();
         let Some(at) = self.sim.cloud.find(table.name, &step.region, &id) else { return Ok(None) };
-        let ours = self.sim.has_base(table.name, &step.region, &id) || self.world.nodes.iter().any(|it| {
-            it.orphan && it.seen.as_ref().is_some_and(|seen| self.world.tables[it.table].cloud_id(&seen.row) == Some(&id))
-        });
+        let ours = self.sim.has_base(table.name, &step.region, &id)
+            || self.world.nodes.iter().any(|it| {
+                it.orphan
+                    && it.seen.as_ref().is_some_and(|seen| {
+                        self.world.tables[it.table].cloud_id(&seen.row) == Some(&id)
+                    })
+            });
         assert!(ours, "nobody asked for {} {id} to go: {step:?}", table.name);
         // Whoever refers to it and has a step of its own to let go has taken that step.
         for other in self.sim.cloud.referring(at) {
@@ -713,25 +808,45 @@ impl Work<'_> {
             let other = &self.sim.cloud.things[&other];
             let later = left.iter().find(|&&number| {
                 let step = &self.plan.steps[number as usize];
-                let (Action::Delete { was } | Action::Update { was, .. }) = &step.action else { return false };
+                let (Action::Delete { was } | Action::Update { was, .. }) = &step.action else {
+                    return false;
+                };
                 let same = (step.table.as_str(), &step.region) == (other.table.name, &other.region);
                 same && other.table.cloud_id(was) == Some(other.id())
             });
-            assert_eq!(later, None, "{} {id} goes before {} {}", table.name, other.table.name, other.id());
+            assert_eq!(
+                later,
+                None,
+                "{} {id} goes before {} {}",
+                table.name,
+                other.table.name,
+                other.id()
+            );
         }
         let before = self.sim.unmanaged();
         let things = self.sim.cloud.things.clone();
         let gone = self.sim.cloud.delete(at)?;
-        let change = self.plan.changes.iter().find(|change| change.steps.contains(&step.number)).expect("a change");
+        let change = self
+            .plan
+            .changes
+            .iter()
+            .find(|change| change.steps.contains(&step.number))
+            .expect("a change");
         if change.verb == Verb::Replace {
             for lost in gone.iter().filter(|&&lost| lost != at && before.contains(&lost)) {
                 // A kept one comes again with the new one, and so does what is in it.
                 let thing = &things[lost];
                 let comes_again = |at: &u32| things[at].kept().is_some();
                 let inside = gone.iter().filter(|at| comes_again(at)).any(|at| {
-                    thing.cell("grp_id") == things[at].cell("grp_id") && !thing.cell("grp_id").is_null()
+                    thing.cell("grp_id") == things[at].cell("grp_id")
+                        && !thing.cell("grp_id").is_null()
                 });
-                assert!(comes_again(lost) || inside, "{} {} is lost on the way", thing.table.name, thing.id());
+                assert!(
+                    comes_again(lost) || inside,
+                    "{} {} is lost on the way",
+                    thing.table.name,
+                    thing.id()
+                );
             }
         }
         Ok(None)
@@ -756,11 +871,15 @@ impl Work<'_> {
         };
         // After failures on purpose, the cloud may be in any state.
         let lines = said(self.world, self.plan);
-        assert!(fair || self.how.fail.is_some(), "the plan was wrong: {refusal:?}\n{step:#?}\n{lines:#?}");
+        assert!(
+            fair || self.how.fail.is_some(),
+            "the plan was wrong: {refusal:?}\n{step:#?}\n{lines:#?}"
+        );
     }
 
     fn waits_for(&self, step: u32, before: u32) -> bool {
-        step == before || self.plan.steps[step as usize].after.iter().any(|&next| self.waits_for(next, before))
+        step == before
+            || self.plan.steps[step as usize].after.iter().any(|&next| self.waits_for(next, before))
     }
 }
 

@@ -55,7 +55,12 @@ pub static NET: Table = Table {
         NOTE,
         TAGS,
     ],
-    births: &[Birth { table: "grp", parent: "net_id", cells: &[("name", "\"default\"")], kept: true }],
+    births: &[Birth {
+        table: "grp",
+        parent: "net_id",
+        cells: &[("name", "\"default\"")],
+        kept: true,
+    }],
     ..TABLE
 };
 
@@ -96,12 +101,7 @@ pub static GRP: Table = Table {
 pub static RULE: Table = Table {
     name: "rule",
     columns: &[
-        Column {
-            name: "grp_id",
-            sql: "int",
-            references: Some(to("grp", "grp_id", By::Id)),
-            ..KEY
-        },
+        Column { name: "grp_id", sql: "int", references: Some(to("grp", "grp_id", By::Id)), ..KEY },
         Column { name: "egress", sql: "boolean", ..KEY },
         Column { name: "port", sql: "int", kind: Kind::Port, key: true, ..COLUMN },
         Column { key: true, ..RANGE },
@@ -180,7 +180,12 @@ pub static REPO: Table = Table {
 pub static POLICY: Table = Table {
     name: "policy",
     columns: &[
-        Column { name: "repo_name", id: true, references: Some(to("repo", "name", By::Name)), ..KEY },
+        Column {
+            name: "repo_name",
+            id: true,
+            references: Some(to("repo", "name", By::Name)),
+            ..KEY
+        },
         Column { name: "registry", ..OWNED },
         Column { name: "text", sql: "jsonb", kind: Kind::Policy, required: true, ..COLUMN },
     ],

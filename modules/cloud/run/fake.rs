@@ -166,7 +166,12 @@ impl Fake {
     }
 
     /// Calls take a moment, and go wrong as the script says: before `act` or after it.
-    async fn call<T>(&self, verb: &'static str, row: &Row, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    async fn call<T>(
+        &self,
+        verb: &'static str,
+        row: &Row,
+        act: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         self.note(verb, row);
         {
             let mut busy = self.busy.lock().unwrap();
@@ -211,7 +216,12 @@ impl Erased for Fake {
         &[]
     }
 
-    fn list<'a>(&'a self, _: &'a Aws, _: &'a str, sink: Sink<'a>) -> LocalBoxFuture<'a, Result<()>> {
+    fn list<'a>(
+        &'a self,
+        _: &'a Aws,
+        _: &'a str,
+        sink: Sink<'a>,
+    ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let pages = self.pages.lock().unwrap().clone();
             let seen = |row: &Row| Seen { row: row.clone(), ..Seen::default() };
@@ -228,7 +238,13 @@ impl Erased for Fake {
         })
     }
 
-    fn find<'a>(&'a self, _: &'a Aws, _: &'a str, row: &'a Row, mark: &'a str) -> LocalBoxFuture<'a, Result<Option<Row>>> {
+    fn find<'a>(
+        &'a self,
+        _: &'a Aws,
+        _: &'a str,
+        row: &'a Row,
+        mark: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Option<Row>>> {
         Box::pin(async move {
             let look = || {
                 let rows = self.rows.lock().unwrap();
@@ -236,13 +252,21 @@ impl Erased for Fake {
                 Ok(marked.map(|seen| seen.row.clone()))
             };
             let named = |found: Option<Row>| {
-                found.or_else(|| self.position(row).map(|at| self.rows.lock().unwrap()[at].row.clone()))
+                found.or_else(|| {
+                    self.position(row).map(|at| self.rows.lock().unwrap()[at].row.clone())
+                })
             };
             self.call("find", row, look).await.map(named)
         })
     }
 
-    fn create<'a>(&'a self, _: &'a Aws, _: &'a str, row: &'a Row, mark: &'a str) -> LocalBoxFuture<'a, Result<Row>> {
+    fn create<'a>(
+        &'a self,
+        _: &'a Aws,
+        _: &'a str,
+        row: &'a Row,
+        mark: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Row>> {
         Box::pin(async move {
             let make = || {
                 if self.position(row).is_some() {
@@ -266,7 +290,13 @@ impl Erased for Fake {
         })
     }
 
-    fn update<'a>(&'a self, _: &'a Aws, _: &'a str, was: &'a Row, row: &'a Row) -> LocalBoxFuture<'a, Result<()>> {
+    fn update<'a>(
+        &'a self,
+        _: &'a Aws,
+        _: &'a str,
+        was: &'a Row,
+        row: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let change = || {
                 let at = self.position(was).ok_or_else(|| refusal("VpcNotFound"))?;
@@ -277,7 +307,12 @@ impl Erased for Fake {
         })
     }
 
-    fn delete<'a>(&'a self, _: &'a Aws, _: &'a str, was: &'a Row) -> LocalBoxFuture<'a, Result<()>> {
+    fn delete<'a>(
+        &'a self,
+        _: &'a Aws,
+        _: &'a str,
+        was: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let remove = || {
                 let at = self.position(was).ok_or_else(|| refusal("VpcNotFound"))?;

@@ -114,7 +114,10 @@ async fn independent_steps_run_side_by_side_under_one_intent() {
     let book = Book::new(&world.log);
     let steps = (1..=3).map(|n| step(n, &[], "vpc", create(row(&format!("v{n}"), 1)))).collect();
     go(&world, &book, steps).await;
-    assert_eq!(world.told()[..4], ["intend 1,2,3", "create vpc v1", "create vpc v2", "create vpc v3"]);
+    assert_eq!(
+        world.told()[..4],
+        ["intend 1,2,3", "create vpc v1", "create vpc v2", "create vpc v3"]
+    );
     assert_eq!(world.table("vpc").busy.lock().unwrap().1, 3);
 }
 
@@ -122,7 +125,8 @@ async fn independent_steps_run_side_by_side_under_one_intent() {
 async fn many_steps_are_begun_in_portions() {
     let world = World::new();
     let book = Book::new(&world.log);
-    let steps = (1..=1000).map(|n| step(n, &[], "vpc", Action::Delete { was: row(&format!("v{n}"), 1) }));
+    let steps =
+        (1..=1000).map(|n| step(n, &[], "vpc", Action::Delete { was: row(&format!("v{n}"), 1) }));
     let reports = go(&world, &book, steps.collect()).await;
     assert_eq!(ends(&reports).len(), 1000);
     assert_eq!(world.table("vpc").busy.lock().unwrap().1, ABREAST);
@@ -216,12 +220,21 @@ async fn what_exists_already_is_ours_only_after_a_lost_call() {
         while world.count("create") < 2 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        world.table("vpc").hold(&[vec![json!("vpc-9"), json!("main"), Value::Null, json!(3), Value::Null]]);
+        world.table("vpc").hold(&[vec![
+            json!("vpc-9"),
+            json!("main"),
+            Value::Null,
+            json!(3),
+            Value::Null,
+        ]]);
     };
     let (reports, ()) = futures_util::join!(go(&world, &book, steps), appears);
     assert_eq!(ends(&reports), ["+1"]);
     assert_eq!(world.count("update"), 1, "what differed was brought in line");
-    assert_eq!(made(&reports, 1).unwrap()[..4], [json!("vpc-9"), json!("main"), Value::Null, json!(7)]);
+    assert_eq!(
+        made(&reports, 1).unwrap()[..4],
+        [json!("vpc-9"), json!("main"), Value::Null, json!(7)]
+    );
 }
 
 #[tokio::test]
@@ -246,7 +259,8 @@ async fn throttling_is_waited_out_as_long_as_patience_lasts() {
 async fn a_call_that_never_left_is_tried_again() {
     let world = World::new();
     world.table("vpc").fail("create", &[Fault::Unsent, Fault::Unsent]);
-    let reports = go(&world, &Book::new(&world.log), vec![step(1, &[], "vpc", create(row("main", 1)))]).await;
+    let reports =
+        go(&world, &Book::new(&world.log), vec![step(1, &[], "vpc", create(row("main", 1)))]).await;
     assert_eq!((ends(&reports), world.count("find")), (vec!["+1".to_owned()], 0));
 }
 
@@ -270,7 +284,8 @@ async fn what_aws_makes_along_and_nobody_wants_goes() {
     let world = World::new();
     let book = Book::new(&world.log);
     world.table("subnet").hold(&[child("default", json!("vpc-1"))]);
-    let strip = vec![("subnet".into(), child("default", pending(1))), ("subnet".into(), row("none", 1))];
+    let strip =
+        vec![("subnet".into(), child("default", pending(1))), ("subnet".into(), row("none", 1))];
     let action = Action::Create { row: row("main", 1), born: false, strip };
     let reports = go(&world, &book, vec![step(1, &[], "vpc", action.clone())]).await;
     assert_eq!(ends(&reports), ["+1"]);
@@ -296,7 +311,10 @@ async fn deletes_wait_only_for_what_this_run_has_removed() {
     world.table("vpc").fail("delete", &[in_use.clone()]);
     let gone = |name| Action::Delete { was: row(name, 1) };
     let reports = go(&world, &Book::new(&world.log), vec![step(1, &[], "vpc", gone("main"))]).await;
-    assert_eq!((ends(&reports), world.count("delete")), (vec!["!1 DependencyViolation".to_owned()], 1));
+    assert_eq!(
+        (ends(&reports), world.count("delete")),
+        (vec!["!1 DependencyViolation".to_owned()], 1)
+    );
 
     let world = World::new();
     world.table("vpc").hold(&[row("main", 1)]);
@@ -304,7 +322,10 @@ async fn deletes_wait_only_for_what_this_run_has_removed() {
     world.table("vpc").fail("delete", &[in_use.clone(), in_use]);
     let steps = vec![step(1, &[], "subnet", gone("a")), step(2, &[1], "vpc", gone("main"))];
     let reports = go(&world, &Book::new(&world.log), steps).await;
-    assert_eq!((ends(&reports), world.count("delete vpc")), (vec!["+1".to_owned(), "+2".to_owned()], 3));
+    assert_eq!(
+        (ends(&reports), world.count("delete vpc")),
+        (vec!["+1".to_owned(), "+2".to_owned()], 3)
+    );
 }
 
 #[tokio::test]
@@ -320,7 +341,8 @@ async fn a_lost_delete_is_repeated_and_gone_is_gone() {
 
 #[tokio::test]
 async fn a_lost_update_is_checked_before_it_is_repeated() {
-    let update = || vec![step(1, &[], "vpc", Action::Update { was: row("main", 1), row: row("main", 7) })];
+    let update =
+        || vec![step(1, &[], "vpc", Action::Update { was: row("main", 1), row: row("main", 7) })];
     for (fault, updates) in [(Fault::LoseAnswer, 1), (Fault::LoseCall, 2)] {
         let world = World::new();
         world.table("vpc").hold(&[row("main", 1)]);
@@ -340,7 +362,10 @@ async fn not_found_means_not_yet_right_after_a_create() {
         step(2, &[1], "subnet", create(child("a", pending(1)))),
     ];
     let reports = go(&world, &Book::new(&world.log), steps).await;
-    assert_eq!((ends(&reports), world.count("create subnet")), (vec!["+1".to_owned(), "+2".to_owned()], 3));
+    assert_eq!(
+        (ends(&reports), world.count("create subnet")),
+        (vec!["+1".to_owned(), "+2".to_owned()], 3)
+    );
 
     let world = World::new();
     world.table("subnet").fail("create", &[not_found]);
@@ -373,7 +398,10 @@ async fn without_credentials_nothing_more_is_begun() {
 async fn nothing_is_sent_that_is_not_in_the_journal() {
     let world = World::new();
     let book = Book { full: true, ..Book::new(&world.log) };
-    let steps = vec![step(1, &[], "vpc", create(row("main", 1))), step(2, &[1], "vpc", create(row("b", 1)))];
+    let steps = vec![
+        step(1, &[], "vpc", create(row("main", 1))),
+        step(2, &[1], "vpc", create(row("b", 1))),
+    ];
     let reports = go(&world, &book, steps).await;
     assert_eq!(ends(&reports), ["!1 Internal", "-2 (1)"]);
     assert!(world.told().is_empty());
@@ -398,7 +426,8 @@ async fn a_stop_awaits_what_has_begun_and_begins_nothing() {
         stop.ask();
     };
     let settings = settings();
-    let (reports, ()) = futures_util::join!(go_until(&world, &book, steps, &settings, &stop), asked);
+    let (reports, ()) =
+        futures_util::join!(go_until(&world, &book, steps, &settings, &stop), asked);
     assert_eq!(ends(&reports), ["!1 Cancelled", "!2 Cancelled", "+3", "!4 Cancelled"]);
     assert_eq!(book.ends(), [(1, End::Unknown), (3, End::Done)]);
     assert_eq!(world.count("create"), 2);
@@ -418,7 +447,8 @@ async fn a_stop_ends_the_waiting_for_better_times() {
         stop.ask();
     };
     let settings = settings();
-    let (reports, ()) = futures_util::join!(go_until(&world, &book, steps, &settings, &stop), asked);
+    let (reports, ()) =
+        futures_util::join!(go_until(&world, &book, steps, &settings, &stop), asked);
     assert_eq!(ends(&reports), ["!1 Throttling"]);
     assert_eq!(book.ends(), [(1, End::Failed)]);
 }
