@@ -73,8 +73,8 @@ install: build ## Install the extension into the PostgreSQL of PG_CONFIG
 fmt: ## Format the Rust code
 	cargo fmt --all
 
-schema: deps ## Write modules/*/schema.sql anew from the structs
-	UPDATE_EXPECT=1 cargo test $(CARGO_FLAGS) schema
+schema: deps ## Write modules/*/schema.sql and docs/ anew from the structs
+	UPDATE_EXPECT=1 cargo test $(CARGO_FLAGS) schema_
 
 lint: deps venv $(DENY) ## Check format, shell scripts, dependencies, architecture and clippy's lints
 	@cargo fmt --version > /dev/null && cargo clippy --version > /dev/null || rustup component add rustfmt clippy

@@ -12,7 +12,7 @@ use iasql_engine::wire::{Failure, Order, Report, Scope, Step};
 use iasql_engine::world::World;
 use iasql_engine::{Row, Value, writes};
 use pgrx::PgLogLevel;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One line of what apply and sync return: action, table, row id, description.
 pub type Line = (String, String, Option<i32>, String);
@@ -49,20 +49,7 @@ pub fn apply() -> Result<Vec<Line>> {
     let outcome = run(&mut look, &plan)?;
     let world = &look.world;
     store::write(world, &writes::of_apply(world, &plan, &outcome.ended))?;
-    for &(node, settled) in &plan.settled {
-        if settled == Settled::Kept {
-            let why = world.nodes[node]
-                .seen
-                .as_ref()
-                .and_then(|seen| seen.kept.as_deref())
-                .unwrap_or_default();
-            notice(format!(
-                "{} {} stays, and its row is back: {why}",
-                world.table(node).name,
-                name(world, node)
-            ));
-        }
-    }
+    say_what_stays(world, &plan);
     if !outcome.failed.is_empty() {
         let error = report_failures(&plan, &outcome);
         match settings::on_error() {
@@ -76,6 +63,19 @@ pub fn apply() -> Result<Vec<Line>> {
         .iter()
         .map(|change| change.steps.iter().all(|step| outcome.ended.contains_key(step)));
     Ok(lines.into_iter().zip(done).filter_map(|(line, done)| done.then_some(line)).collect())
+}
+
+/// Tells of rows that are back since AWS does not let go of what they describe.
+fn say_what_stays(world: &World, plan: &Plan) {
+    let mut kept: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for &(node, _) in plan.settled.iter().filter(|(_, settled)| *settled == Settled::Kept) {
+        let why = world.nodes[node].seen.as_ref().and_then(|seen| seen.kept.as_deref());
+        let key = (world.table(node).name, why.unwrap_or_default());
+        kept.entry(key).or_default().push(world.label(node));
+    }
+    for ((table, why), names) in kept {
+        notice(format!("{table} {} stays in the cloud and in the table: {why}", names.join(", ")));
+    }
 }
 
 /// How the steps of a plan went.
@@ -164,7 +164,7 @@ fn objections(world: &World, plan: &Plan) -> Result<()> {
     let words: Vec<String> = plan
         .problems
         .iter()
-        .map(|(node, what)| format!("{} {} {what}", world.table(*node).name, name(world, *node)))
+        .map(|(node, what)| format!("{} {} {what}", world.table(*node).name, world.label(*node)))
         .collect();
     match words.split_first() {
         None => Ok(()),
@@ -227,7 +227,7 @@ fn lines(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> Vec<L
         } else {
             world.cloud_id(change.node).map(str::to_owned)
         };
-        let description = now.or(before).unwrap_or_else(|| name(world, change.node));
+        let description = now.or(before).unwrap_or_else(|| world.label(change.node));
         let id = if change.verb == Verb::Delete { None } else { row_id(&world.pk(change.node)) };
         (change.verb.word().to_owned(), world.table(change.node).name.to_owned(), id, description)
     };
@@ -237,9 +237,4 @@ fn lines(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> Vec<L
 /// The `id` of a row, for tables that have one.
 pub fn row_id(pk: &Value) -> Option<i32> {
     pk.as_i64().and_then(|id| i32::try_from(id).ok())
-}
-
-/// What people call a thing; its row's id where it has no name.
-pub fn name(world: &World, node: usize) -> String {
-    world.label(node)
 }

@@ -10,7 +10,7 @@
 //! | no | yes | no | forget |
 //! | no | no | yes | nothing, unless the journal proves it ours and unwanted |
 
-use crate::table::{Birth, By};
+use crate::table::{Birth, By, Column};
 use crate::wire::{self, Step};
 use crate::world::{Base, Wanted, World, plain};
 use crate::{Row, Value, compare, order};
@@ -435,15 +435,24 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
     plan.problems.dedup();
 }
 
+impl Plan {
+    /// The nodes whose rows come back.
+    pub fn back(&self) -> HashSet<usize> {
+        let kept = self.settled.iter().filter(|(_, settled)| *settled == Settled::Kept);
+        kept.map(|(node, _)| *node).collect()
+    }
+}
+
 /// Rows that agree with the cloud although nobody remembers it, and rows gone on both sides.
 fn settle(world: &World, doing: &Doings, held: &HashSet<usize>, plan: &mut Plan) {
+    let back = plan.back();
     for (node, it) in world.nodes.iter().enumerate() {
         if held.contains(&node) || doing.contains_key(&node) {
             continue;
         }
         match (&it.wanted, &it.base, &it.seen) {
             (Some(wanted), base, Some(seen)) => {
-                let remembered = |base: &Base| remembered(world, node, base, wanted, &seen.row);
+                let remembered = |base: &Base| remembered(world, node, base, wanted, &seen.row, &back);
                 if !base.as_ref().is_some_and(remembered) {
                     plan.settled.push((node, Settled::Agreed));
                 }
@@ -455,22 +464,30 @@ fn settle(world: &World, doing: &Doings, held: &HashSet<usize>, plan: &mut Plan)
 }
 
 /// Whether a base row says already that row and resource agree, and the row all that AWS has told.
-fn remembered(world: &World, node: usize, base: &Base, wanted: &Wanted, seen: &Row) -> bool {
+fn remembered(
+    world: &World,
+    node: usize,
+    base: &Base,
+    row: &Wanted,
+    seen: &Row,
+    back: &HashSet<usize>,
+) -> bool {
+    let has_row = |to: usize| world.nodes[to].wanted.is_some() || back.contains(&to);
     let columns = world.table(node).columns;
-    let told = |(at, column): (usize, &crate::table::Column)| {
-        let (wanted, base, seen) = (&wanted.row[at], &base.row[at], &seen[at]);
+    let told = |(at, column): (usize, &Column)| {
+        let (wanted, base, seen) = (&row.row[at], &base.row[at], &seen[at]);
         if !column.settable() {
             return compare::equal(column.kind, wanted, seen);
         }
         let to_fill = if world.nodes[node].implied.contains(&at) {
-            wanted.as_u64().is_some_and(|to| world.nodes[to as usize].wanted.is_some())
+            world.target(&row.row, at).is_some_and(has_row)
         } else {
             column.late && wanted.is_null() && !seen.is_null()
         };
         !to_fill && compare::equal(column.kind, base, wanted)
     };
-    plain(&base.pk) == plain(&wanted.pk)
-        && base.region == wanted.region
+    plain(&base.pk) == plain(&row.pk)
+        && base.region == row.region
         && world.cloud_id(node) == Some(&base.cloud_id)
         && columns.iter().enumerate().all(told)
 }

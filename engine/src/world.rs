@@ -302,17 +302,27 @@ impl World {
             it.base.as_ref().map(|b| &b.row),
         ];
         let Some(row) = rows.into_iter().flatten().next() else { return String::new() };
-        let named = table.keys().find_map(|at| match (&table.columns[at].references, &row[at]) {
-            (None, Value::String(name)) => Some(name.clone()),
-            (Some(r), _) if r.by == By::Name => match self.target(row, at) {
-                Some(to) => Some(self.label(to)),
-                None => row[at].as_str().map(str::to_owned),
-            },
+        let named = |at: usize| match (&table.columns[at].references, &row[at]) {
+            (Some(_), _) if self.target(row, at).is_some() => {
+                self.target(row, at).map(|to| self.label(to))
+            }
+            (_, Value::String(name)) => Some(name.clone()),
+            (None, Value::Number(number)) => Some(number.to_string()),
             _ => None,
-        });
+        };
+        let texts: Vec<usize> = table
+            .keys()
+            .filter(|&at| !matches!(&table.columns[at].references, Some(r) if r.by == By::Id))
+            .filter(|&at| table.columns[at].sql == "text")
+            .collect();
+        // What has no name of its own is called by all of its key.
+        let name = match texts[..] {
+            [own] => named(own),
+            _ => Some(table.keys().filter_map(named).collect::<Vec<_>>().join(" ")),
+        };
         let id = || self.cloud_id(node).map(str::to_owned);
         let pk = || it.wanted.as_ref().map(|w| plain(&w.pk));
-        named.or_else(id).or_else(pk).unwrap_or_default()
+        name.filter(|name| !name.is_empty()).or_else(id).or_else(pk).unwrap_or_default()
     }
 
     /// The primary key of the row of a node.

@@ -79,8 +79,11 @@ pub fn of_sync(world: &World, sync: &Sync, pks: &HashMap<usize, Value>) -> Vec<W
 /// went well, with what the cloud said.
 pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> Vec<Writes> {
     let mut writes: Vec<Writes> = world.tables.iter().map(|_| Writes::default()).collect();
-    let answers =
-        Answers { world, made: made(world, plan, ended), remaining: remaining(world, plan, ended) };
+    let answers = Answers {
+        terms: Terms { world, pks: &HashMap::new(), wins: Wins::Row, back: plan.back() },
+        made: made(world, plan, ended),
+        remaining: remaining(world, plan, ended),
+    };
     for change in &plan.changes {
         let node = change.node;
         let to = &mut writes[world.nodes[node].table];
@@ -199,7 +202,7 @@ fn made(
 
 /// What is needed to understand the cloud's answers.
 struct Answers<'a> {
-    world: &'a World,
+    terms: Terms<'a>,
     made: HashMap<(usize, String), usize>,
     remaining: HashSet<(usize, String)>,
 }
@@ -208,13 +211,13 @@ impl Answers<'_> {
     /// A row that the cloud has been brought in line with: what AWS owns and fills, and the agreement.
     /// There is none as long as the thing that the row stood for before is still there.
     fn put(&self, to: &mut Writes, node: usize, answer: &Row, whole: bool) {
-        let it = &self.world.nodes[node];
+        let world = self.terms.world;
+        let it = &world.nodes[node];
         let Some(wanted) = &it.wanted else { return };
-        let table = self.world.table(node);
-        let none = HashMap::new();
-        let own = Terms { world: self.world, pks: &none, wins: Wins::Row }.row(node, &wanted.row);
+        let table = world.table(node);
+        let own = self.terms.row(node, &wanted.row);
         let mut said = answer.clone();
-        for link in self.world.links(node) {
+        for link in world.links(node) {
             said[link.column] = self.answered(node, wanted, link, &answer[link.column]);
         }
         let cell = |((column, own), said): ((&Column, Value), Value)| match column.settable() {
@@ -222,33 +225,32 @@ impl Answers<'_> {
             _ => said,
         };
         let row: Row = table.columns.iter().zip(own).zip(said).map(cell).collect();
-        let cloud_id =
-            table.cloud_id(&row).or(table.cloud_id(answer)).or(self.world.cloud_id(node));
+        let cloud_id = table.cloud_id(&row).or(table.cloud_id(answer)).or(world.cloud_id(node));
         let cloud_id = cloud_id.unwrap_or_default().to_owned();
-        let written = Written { row, ..stands(self.world, node, Row::new()) };
+        let written = Written { row, ..stands(world, node, Row::new()) };
         to.fill.push(written.clone());
         if whole && !self.remaining.contains(&(it.table, plain(&wanted.pk))) {
-            forget_other(to, self.world, node, &wanted.pk);
+            forget_other(to, world, node, &wanted.pk);
             to.agree.push((cloud_id, Written { region: wanted.region.clone(), ..written }));
         }
     }
 
     /// A reference as the cloud has answered it, in database terms.
     fn answered(&self, node: usize, wanted: &Wanted, link: &Link, cell: &Value) -> Value {
-        let apply = Terms { world: self.world, pks: &HashMap::new(), wins: Wins::Row };
+        let world = self.terms.world;
         match cell {
             Value::String(id) => {
-                let table = self.world.nodes[node].table;
-                let known = self.world.resolve_seen(table, link.column, &wanted.region, cell);
+                let table = world.nodes[node].table;
+                let known = world.resolve_seen(table, link.column, &wanted.region, cell);
                 match known.or_else(|| self.made.get(&(link.to, id.clone())).copied()) {
-                    Some(to) => apply.cell(to, link),
+                    Some(to) => self.terms.cell(to, link),
                     None if link.reference.by == By::Name => cell.clone(),
                     None => Value::Null,
                 }
             }
             Value::Number(_) => {
                 let to = cell.as_u64().and_then(|to| usize::try_from(to).ok());
-                to.map_or(Value::Null, |to| apply.cell(to, link))
+                to.map_or(Value::Null, |to| self.terms.cell(to, link))
             }
             _ => Value::Null,
         }
@@ -284,7 +286,7 @@ fn as_seen(world: &World, node: usize, pks: &HashMap<usize, Value>) -> Written {
     let it = &world.nodes[node];
     let empty = Row::new();
     let seen = it.seen.as_ref().map_or(&empty, |seen| &seen.row);
-    let row = Terms { world, pks, wins: Wins::Cloud }.row(node, seen);
+    let row = Terms { world, pks, wins: Wins::Cloud, back: HashSet::new() }.row(node, seen);
     let named =
         world.table(node).primary_key.map(|name| world.table(node).cell(&row, name).clone());
     let pk = named.or_else(|| pks.get(&node).cloned()).unwrap_or_else(|| world.pk(node));
@@ -298,6 +300,8 @@ struct Terms<'a> {
     pks: &'a HashMap<usize, Value>,
     /// Whose name counts where a row was renamed and the cloud does not know it yet.
     wins: Wins,
+    /// The nodes whose rows come back.
+    back: HashSet<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -320,10 +324,13 @@ impl Terms<'_> {
     }
 
     fn cell(&self, to: usize, link: &Link) -> Value {
-        if link.reference.by == By::Id {
-            return self.pks.get(&to).cloned().unwrap_or_else(|| self.world.pk(to));
-        }
         let Some(it) = self.world.nodes.get(to) else { return Value::Null };
+        if link.reference.by == By::Id {
+            // After a sync everything has a row; after an apply, what has none is not to be pointed at.
+            let row = self.wins == Wins::Cloud || it.wanted.is_some() || self.back.contains(&to);
+            let known = || if row { self.world.pk(to) } else { Value::Null };
+            return self.pks.get(&to).cloned().unwrap_or_else(known);
+        }
         let row = it.wanted.as_ref().map(|w| &w.row);
         let seen = it.seen.as_ref().map(|s| &s.row);
         let named = if self.wins == Wins::Row { row.or(seen) } else { seen.or(row) };

@@ -2,17 +2,24 @@
 
 mod common;
 
-use common::script::{happen, ops, unread};
+use common::script::{Op, furnished, happen, ops};
 use common::sim::{How, Sim};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
+/// `CASES=20` looks twenty times as hard.
 fn config(cases: u32) -> Config {
-    Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() }
+    let times: u32 = std::env::var("CASES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    Config {
+        cases: cases * times,
+        failure_persistence: None,
+        max_shrink_iters: 50_000,
+        ..Config::default()
+    }
 }
 
-fn after(script: &[common::script::Op]) -> Sim {
-    let mut sim = Sim::imported();
+fn after(script: &[Op]) -> Sim {
+    let mut sim = furnished();
     for op in script {
         happen(&mut sim, op);
     }

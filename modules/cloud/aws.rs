@@ -82,13 +82,16 @@ pub struct Aws {
     settings: Settings,
     session: String,
     config: RefCell<SdkConfig>,
-    clients: RefCell<HashMap<(TypeId, String, bool), Rc<dyn Any>>>,
+    clients: RefCell<HashMap<Key, Rc<dyn Any>>>,
     pace: Arc<Pace>,
     region: String,
     partition: RetryPartition,
     /// How often the credentials have been loaded.
     loaded: Cell<u32>,
 }
+
+/// Which client: its type, its region, whether it writes.
+type Key = (TypeId, String, bool);
 
 impl Aws {
     /// Loads the configuration as every tool for AWS does (environment, profile, SSO, process, web

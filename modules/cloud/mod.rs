@@ -188,6 +188,12 @@ impl<R> Of<R> {
     }
 }
 
+impl<R> Default for Of<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<R: Cloud> Erased for Of<R> {
     fn table(&self) -> &'static Table {
         R::TABLE

@@ -160,7 +160,7 @@ impl Limit {
 /// `*` stands for anything, once.
 fn fits(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
-        Some((start, end)) if end.is_empty() => name.starts_with(start),
+        Some((start, "")) => name.starts_with(start),
         Some((start, end)) => {
             let end = end.trim_end_matches('*');
             name.strip_prefix(start).is_some_and(|rest| rest.contains(end))

@@ -16,10 +16,14 @@ use std::collections::HashSet;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
+use tokio::time::{Instant, interval_at};
 
 /// Where to find what is known of a table.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<&'static dyn Erased>;
 
+/// How often a listing that takes long is heard of.
+const TELL: Duration = Duration::from_secs(1);
 /// So many pages in a row without anything new are no coincidence: the service hands out the same
 /// ones again. (Items that move while a list is read make one such page at most.)
 const STALE_PAGES: u32 = 3;
@@ -32,9 +36,23 @@ pub async fn read(aws: &Aws, scopes: &[Scope], resource: Lookup<'_>, report: &dy
         .iter()
         .map(|scope| async move { (scope, list(aws, scope, resource, report).await) })
         .collect();
-    while let Some((scope, outcome)) = all.next().await {
-        let failure = outcome.err().map(|error| error.failure());
-        report(Report::Read { scope: scope.clone(), failure });
+    let mut beat = interval_at(Instant::now() + TELL, TELL);
+    loop {
+        tokio::select! {
+            biased;
+            _ = beat.tick(), if !all.is_empty() => {
+                let (total, done) = (scopes.len(), scopes.len() - all.len());
+                let note = aws.pace().note();
+                report(Report::Progress(format!("{done} of {total} lists read: {note}")));
+            }
+            read = all.next() => match read {
+                Some((scope, outcome)) => {
+                    let failure = outcome.err().map(|error| error.failure());
+                    report(Report::Read { scope: scope.clone(), failure });
+                }
+                None => return,
+            },
+        }
     }
 }
 

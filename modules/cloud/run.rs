@@ -37,6 +37,8 @@ const CONFLICT: Duration = Duration::from_secs(60);
 const AWAY: Duration = Duration::from_secs(15);
 /// The pauses before each look for what a lost call may have made.
 const LOOKS: &[Duration] = &[millis(0), millis(1000), millis(2000), millis(4000)];
+/// The pause before the one look at what a lost update has changed.
+const LOOK: &[Duration] = &[millis(1000)];
 /// The pauses before each look for what AWS makes along with its parent.
 const BIRTHS: &[Duration] = &[millis(0), millis(250), millis(500), millis(1000), millis(2000)];
 /// How often something is sent whose answers get lost.
@@ -447,7 +449,7 @@ impl<'a> Run<'a> {
     async fn follow(&self, job: Job<'a>) -> Ended {
         let trace = Arc::new(Trace::default());
         let step = job.step.number;
-        let result = trace.follow(self.carry_out(&job, &trace)).await;
+        let result = Box::pin(trace.follow(self.carry_out(&job, &trace))).await;
         Ended { step, result, changed: trace.changed() }
     }
 
@@ -530,7 +532,7 @@ impl<'a> Run<'a> {
                 Err(error) if error.unknown_outcome() => lost = error,
                 Err(error) => return Err(error),
             }
-            match self.look(job, *resource, row, mark, &LOOKS[1..2]).await {
+            match self.look(job, *resource, row, mark, LOOK).await {
                 Ok(Some(seen)) if compare::differing(resource.table(), row, &seen).is_empty() => {
                     return Ok(merged(resource.table(), row, &seen));
                 }

@@ -59,6 +59,7 @@ pub enum Refusal {
     Overlaps(u32),
     NoSuch(&'static str, Value),
     Kept(&'static str),
+    Born,
     Nonsense(String),
 }
 

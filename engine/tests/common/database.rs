@@ -100,10 +100,12 @@ impl Database {
                     serde_json::to_string(&(&places, &record.region, cells)).expect("JSON")
                 };
                 let key: Vec<usize> = table.keys().collect();
+                let same = key == [table.id()];
                 if !key.is_empty() && keys.insert(cells(key), ()).is_some() {
                     return Err(format!("{at}: its key is taken"));
                 }
-                if !record.row[table.id()].is_null()
+                if !same
+                    && !record.row[table.id()].is_null()
                     && keys.insert(cells(vec![table.id()]), ()).is_some()
                 {
                     return Err(format!("{at}: its id is taken"));

@@ -21,32 +21,27 @@ pub enum Op {
     },
     /// The user changes a cell.
     Edit {
-        table: u8,
         row: u8,
         column: u8,
         value: u8,
     },
     /// The user removes a row and what refers to it.
     Delete {
-        table: u8,
         row: u8,
     },
     /// The user removes a row and adds it again, with another value in a column.
     Again {
-        table: u8,
         row: u8,
         column: u8,
         value: u8,
     },
     /// The user exchanges two names.
     Swap {
-        table: u8,
         one: u8,
         other: u8,
     },
     /// The user moves a row to another region, and what it hangs together with.
     Move {
-        table: u8,
         row: u8,
         alone: bool,
     },
@@ -101,33 +96,60 @@ pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let (table, row, column, value) = (0u8..11, 0u8..6, 0u8..7, 0u8..8);
-    let place = (table.clone(), row.clone());
-    let change = (table.clone(), row.clone(), column.clone(), value.clone());
-    let drift = (0u8..32, column, value.clone());
+    let (table, row, column, value) = (0u8..11, 0u8..48, 0u8..7, 0u8..8);
+    let change = (row.clone(), column.clone(), value.clone());
+    let drift = (0u8..48, column, value.clone());
     let unread = prop::option::weighted(0.3, any::<u8>());
-    let apply =
-        (any::<u64>(), prop::option::weighted(0.3, any::<u64>()), any::<bool>(), unread.clone());
+    let fail = prop::option::weighted(0.3, any::<u64>());
+    let apply = (any::<u64>(), fail, any::<bool>(), unread.clone());
     let cells = prop::array::uniform6(value);
+    let new = (table, 0u8..2, cells);
     prop_oneof![
-        8 => (table.clone(), 0u8..2, cells.clone()).prop_map(|(table, region, cells)| Op::Insert { table, region, cells }),
-        6 => change.clone().prop_map(|(table, row, column, value)| Op::Edit { table, row, column, value }),
-        3 => place.clone().prop_map(|(table, row)| Op::Delete { table, row }),
-        2 => change.prop_map(|(table, row, column, value)| Op::Again { table, row, column, value }),
-        1 => (table.clone(), row.clone(), row).prop_map(|(table, one, other)| Op::Swap { table, one, other }),
-        1 => (place, any::<bool>()).prop_map(|((table, row), alone)| Op::Move { table, row, alone }),
+        7 => new.clone().prop_map(|(table, region, cells)| Op::Insert { table, region, cells }),
+        8 => change.clone().prop_map(|(row, column, value)| Op::Edit { row, column, value }),
+        4 => row.clone().prop_map(|row| Op::Delete { row }),
+        2 => change.prop_map(|(row, column, value)| Op::Again { row, column, value }),
+        2 => (row.clone(), row.clone()).prop_map(|(one, other)| Op::Swap { one, other }),
+        1 => (row, prop::bool::weighted(0.2)).prop_map(|(row, alone)| Op::Move { row, alone }),
         1 => Just(Op::DeleteAll),
-        2 => drift.clone().prop_map(|(thing, column, value)| Op::CloudEdit { thing, column, value }),
-        2 => (0u8..32).prop_map(|thing| Op::CloudDelete { thing }),
-        2 => (table, 0u8..2, cells).prop_map(|(table, region, cells)| Op::CloudCreate { table, region, cells }),
-        1 => drift.prop_map(|(thing, column, value)| Op::CloudAgain { thing, column, value }),
+        3 => drift.clone().prop_map(|(thing, column, value)| Op::CloudEdit { thing, column, value }),
+        3 => (0u8..48).prop_map(|thing| Op::CloudDelete { thing }),
+        2 => new.prop_map(|(table, region, cells)| Op::CloudCreate { table, region, cells }),
+        2 => drift.prop_map(|(thing, column, value)| Op::CloudAgain { thing, column, value }),
         1 => (0u8..2, 0u8..3, 0u8..3).prop_map(|(region, repo, tag)| Op::Push { region, repo, tag }),
         2 => Just(Op::Commit),
         2 => prop::bool::weighted(0.8).prop_map(|known| Op::Rollback { known }),
         1 => Just(Op::Restore),
-        6 => apply.prop_map(|(seed, fail, warn, unread)| Op::Apply { seed, fail, warn, unread }),
+        5 => apply.prop_map(|(seed, fail, warn, unread)| Op::Apply { seed, fail, warn, unread }),
         1 => unread.prop_map(|unread| Op::Sync { unread }),
     ]
+}
+
+/// An account with a bit of everything, all of it in rows.
+pub fn furnished() -> Sim {
+    let mut sim = Sim::imported();
+    for (region, digit) in [("r1", 1), ("r2", 2)] {
+        let net = sim.insert("net", region, json!({"range": format!("10.{digit}.0.0/16")}));
+        let cells = json!({"net_id": net, "range": "10.0.1.0/24"});
+        let part = sim.insert("part", region, cells);
+        let a = sim.insert("grp", region, json!({"net_id": net, "name": "a"}));
+        let b = sim.insert("grp", region, json!({"net_id": net, "name": "b", "tags": {"k": "x"}}));
+        sim.insert("rule", region, json!({"grp_id": a, "egress": false, "port": 80, "source": b}));
+        sim.insert("rule", region, json!({"grp_id": b, "egress": false, "port": 80, "source": a}));
+        sim.insert("host", region, json!({"name": "a", "grp_id": a, "part_id": part}));
+    }
+    sim.insert("repo", "r1", json!({"name": "a"}));
+    sim.insert("policy", "r1", json!({"repo_name": "a", "text": {"Statement": []}}));
+    sim.insert("repo", "r1", json!({"name": "b"}));
+    let root = sim.insert("tree", "r1", json!({"name": "a"}));
+    sim.insert("tree", "r1", json!({"name": "b", "parent": root}));
+    sim.insert("person", "", json!({"name": "a", "nets": ["a"]}));
+    sim.insert("pool", "", json!({"name": "a"}));
+    assert!(sim.apply_all().whole());
+    sim.cloud.push_image("r1", "a", "a").expect("an image");
+    sim.sync(&[]);
+    sim.commit();
+    sim
 }
 
 /// A few scopes that can't be read.
@@ -163,40 +185,39 @@ pub fn happen(sim: &mut Sim, op: &Op) {
                 Some(())
             });
         }
-        Op::Edit { table, row, column, value } => {
-            sim.attempt(|sim| edit(sim, table, row, column, value));
+        Op::Edit { row, column, value } => {
+            sim.attempt(|sim| {
+                let (table, pk) = nth(sim, row)?;
+                edit(sim, table, &pk, column, value)
+            });
         }
-        Op::Delete { table, row } => {
-            if let Some(pk) = nth(sim, ALL[usize::from(table)], row) {
-                sim.delete(ALL[usize::from(table)].name, &pk);
+        Op::Delete { row } => {
+            if let Some((table, pk)) = nth(sim, row) {
+                sim.delete(table.name, &pk);
             }
         }
-        Op::Again { table, row, column, value } => {
+        Op::Again { row, column, value } => {
             sim.attempt(|sim| {
-                let definition = ALL[usize::from(table)];
-                let pk = nth(sim, definition, row).filter(|_| !definition.import_only)?;
-                let mut record = sim.db.rows.remove(&(definition.name, plain(&pk)))?;
-                for (at, column) in definition.columns.iter().enumerate() {
+                let (table, pk) = nth(sim, row).filter(|(table, _)| !table.import_only)?;
+                let mut record = sim.db.rows.remove(&(table.name, plain(&pk)))?;
+                for (at, column) in table.columns.iter().enumerate() {
                     if column.access == Access::ReadOnly {
                         record.row[at] = Value::Null;
                     }
                 }
-                record.pk = if definition.primary_key.is_some() {
-                    pk
-                } else {
-                    sim.new_key(definition.name)
-                };
+                record.pk = if table.primary_key.is_some() { pk } else { sim.new_key(table.name) };
                 let key = record.pk.clone();
-                sim.db.rows.insert((definition.name, plain(&key)), record);
-                let _ = edit_of(sim, definition, &key, column, value);
+                sim.db.rows.insert((table.name, plain(&key)), record);
+                let _ = edit(sim, table, &key, column, value);
                 Some(())
             });
         }
-        Op::Swap { table, one, other } => {
+        Op::Swap { one, other } => {
             sim.attempt(|sim| {
-                let table = ALL[usize::from(table)];
+                let (table, one) = nth(sim, one)?;
                 table.position("name").filter(|_| table.primary_key.is_none())?;
-                let (one, other) = (nth(sim, table, one)?, nth(sim, table, other)?);
+                let others: Vec<Value> = sim.db.of(table.name).map(|it| it.pk.clone()).collect();
+                let other = others[usize::from(other) % others.len()].clone();
                 let names =
                     (sim.cell(table.name, &one, "name"), sim.cell(table.name, &other, "name"));
                 sim.edit(table.name, &one, "name", json!("for a moment"));
@@ -205,10 +226,10 @@ pub fn happen(sim: &mut Sim, op: &Op) {
                 Some(())
             });
         }
-        Op::Move { table, row, alone } => {
+        Op::Move { row, alone } => {
             sim.attempt(|sim| {
-                let table = ALL[usize::from(table)];
-                let pk = nth(sim, table, row).filter(|_| table.regional() && !table.import_only)?;
+                let (table, pk) =
+                    nth(sim, row).filter(|(it, _)| it.regional() && !it.import_only)?;
                 let mut moving = vec![(table.name, plain(&pk))];
                 let from = sim.db.rows[&moving[0]].region.clone();
                 let mut next = 0;
@@ -277,13 +298,7 @@ pub fn happen(sim: &mut Sim, op: &Op) {
     }
 }
 
-fn edit(sim: &mut Sim, table: u8, row: u8, column: u8, value: u8) -> Option<()> {
-    let table = ALL[usize::from(table)];
-    let pk = nth(sim, table, row)?;
-    edit_of(sim, table, &pk, column, value)
-}
-
-fn edit_of(sim: &mut Sim, table: &'static Table, pk: &Value, column: u8, value: u8) -> Option<()> {
+fn edit(sim: &mut Sim, table: &'static Table, pk: &Value, column: u8, value: u8) -> Option<()> {
     let settable: Vec<&Column> = table.columns.iter().filter(|column| column.settable()).collect();
     let column = settable.get(usize::from(column) % settable.len().max(1))?;
     let region = sim.db.rows.get(&(table.name, plain(pk)))?.region.clone();
@@ -292,9 +307,9 @@ fn edit_of(sim: &mut Sim, table: &'static Table, pk: &Value, column: u8, value: 
     Some(())
 }
 
-fn nth(sim: &Sim, table: &Table, row: u8) -> Option<Value> {
-    let rows: Vec<Value> = sim.db.of(table.name).map(|record| record.pk.clone()).collect();
-    rows.get(usize::from(row) % rows.len().max(1)).cloned()
+fn nth(sim: &Sim, row: u8) -> Option<(&'static Table, Value)> {
+    let mut rows = sim.db.rows.iter().cycle().skip(usize::from(row));
+    rows.next().map(|((table, _), record)| (named(table), record.pk.clone()))
 }
 
 fn nth_thing(sim: &Sim, thing: u8) -> Option<u32> {

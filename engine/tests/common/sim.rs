@@ -1,7 +1,7 @@
 //! What the caller's backend and its worker do around the engine: look, plan, carry out, write back.
 
 use super::cloud::{Cloud, Refusal, scopes};
-use super::database::{Database, Record};
+use super::database::{BaseRecord, Database, Record};
 use super::tables::{ALL, named};
 use iasql_engine::plan::{self, Plan, Verb};
 use iasql_engine::sync::{self, Sync};
@@ -398,7 +398,15 @@ impl Sim {
         };
         for ((table, key), old) in &before.rows {
             let definition = named(table);
-            let base = before.base.get(&(*table, key.clone()));
+            // A row removed and added again is agreed on as before.
+            let again = || {
+                let mut base = before.base.iter().filter(|((of, _), _)| of == table);
+                let same = |base: &BaseRecord| {
+                    compare::same_key(definition, &base.row, &old.row) && base.region == old.region
+                };
+                base.find(|(_, base)| same(base)).map(|(_, base)| base)
+            };
+            let base = before.base.get(&(*table, key.clone())).or_else(again);
             let Some(new) = self.db.rows.get(&(*table, key.clone())) else {
                 let edited = base.is_none_or(|base| {
                     let differs = |at: usize| {
@@ -734,6 +742,10 @@ impl Work<'_> {
         assert!(!born || there.is_some(), "nothing was born: {step:?}");
         let made = match there {
             Some(at) => {
+                let differing = compare::differing(table, row, &self.sim.cloud.things[&at].row);
+                if differing.iter().any(|&at| table.columns[at].replaces()) {
+                    return Err(Refusal::Born);
+                }
                 self.sim.cloud.update(at, row)?;
                 merged(table, row, &self.sim.cloud.things[&at].row)
             }
@@ -867,6 +879,8 @@ impl Work<'_> {
                 removal.is_none_or(|removal| self.waits_for(removal.number, step.number))
             }
             Refusal::NoSuch(table, cell) => unread(table) || cell.is_null(),
+            // What AWS makes by itself can't be had otherwise.
+            Refusal::Born => true,
             Refusal::Exists(_) | Refusal::Kept(_) | Refusal::Nonsense(_) => false,
         };
         // After failures on purpose, the cloud may be in any state.

@@ -9,6 +9,7 @@ mod holders;
 mod logs;
 mod permission;
 mod security_group;
+mod tagging;
 pub mod tags;
 
 use serde_json::Value;
@@ -28,7 +29,8 @@ pub async fn check(front: &Front, call: &mut Call) -> Result<Option<Answer>, Fai
     match call.service.as_str() {
         "ec2" => ec2::check(front, call).await,
         "ecr" => ecr::check(front, call).await.map(|()| None),
-        "logs" => logs::check(front, call).await.map(|()| None),
+        "logs" => logs::check(front, call).await,
+        "tagging" => tagging::check(front, call).await,
         _ => Ok(None),
     }
 }
@@ -37,6 +39,10 @@ pub async fn check(front: &Front, call: &mut Call) -> Result<Option<Answer>, Fai
 pub async fn mend(front: &Front, call: &Call, answer: &mut Answer) -> Result<(), Failure> {
     match call.service.as_str() {
         "ec2" => ec2::mend(front, call, answer).await,
+        "logs" => {
+            logs::mend(call, answer);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }

@@ -1,0 +1,97 @@
+//! The Resource Groups Tagging API: `GetResources`.
+//!
+//! Moto makes each page while others change what it lists, and then crashes or forgets the rest; it
+//! does not count a page's first tags, and has names of its own for types. So the front walks moto's
+//! pages at once, selects types itself, and cuts pages as it does for other lists.
+//!
+//! Known to be missing: what once had tags and has none, which AWS lists too.
+
+use serde_json::{Value, json};
+
+use crate::front::Front;
+use crate::request::Call;
+use crate::shape::{Answer, Failure};
+
+/// How often a walk is begun.
+const WALKS: usize = 10;
+
+pub async fn check(front: &Front, call: &Call) -> Result<Option<Answer>, Failure> {
+    if call.operation != "GetResources" {
+        return Ok(None);
+    }
+    if call.json.get("TagsPerPage").is_some() {
+        return Err(Failure::not_implemented(call));
+    }
+    for _ in 0..WALKS {
+        match walk(front, call).await? {
+            answer if answer.is_emulator_page() => {}
+            answer => return Ok(Some(answer)),
+        }
+    }
+    Err(Failure::not_implemented(call))
+}
+
+/// The whole list, or the first answer of moto that is no part of it.
+async fn walk(front: &Front, call: &Call) -> Result<Answer, Failure> {
+    let mut page = call.clone();
+    let mut asked = json!({
+        "ResourcesPerPage": 100,
+        "TagsPerPage": 500,
+        "TagFilters": call.json.get("TagFilters").unwrap_or(&json!([])),
+        "ResourceARNList": call.json.get("ResourceARNList").unwrap_or(&json!([])),
+    });
+    let mut all = Vec::new();
+    loop {
+        page.set_json(asked.clone());
+        let body = page.body.clone();
+        let answer = front.upstream.send(&page.method, &page.target, &page.headers, body).await?;
+        if !answer.is_ok() {
+            return Ok(answer);
+        }
+        let mut found: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+        if let Some(Value::Array(list)) = found.get_mut("ResourceTagMappingList").map(Value::take) {
+            all.extend(list);
+        }
+        match found.get("PaginationToken") {
+            Some(Value::String(token)) if !token.is_empty() => {
+                asked["PaginationToken"] = json!(token);
+            }
+            _ => break,
+        }
+    }
+    let types = call.json.get("ResourceTypeFilters").and_then(Value::as_array);
+    let types: Vec<&str> = types.into_iter().flatten().filter_map(Value::as_str).collect();
+    let arn = |mapping: &Value| mapping.get("ResourceARN").and_then(Value::as_str).map(str::to_owned);
+    let wanted = |arn: String| types.iter().any(|kind| is_of_type(&arn, kind));
+    all.retain(|mapping| types.is_empty() || arn(mapping).is_some_and(wanted));
+    Ok(Answer::json(&json!({"PaginationToken": "", "ResourceTagMappingList": all})))
+}
+
+/// Whether an ARN is of a type like `logs` or `logs:log-group`. ARNs of buckets, queues and topics
+/// have no type in them.
+fn is_of_type(arn: &str, kind: &str) -> bool {
+    let mut words = arn.splitn(6, ':').skip(2);
+    let service = words.next().unwrap_or_default();
+    let resource = words.nth(2).unwrap_or_default();
+    match kind.split_once(':') {
+        None => kind == service,
+        Some((of, kind)) => {
+            let found = resource.split_once([':', '/']).map_or(kind, |(found, _)| found);
+            (of, kind) == (service, found)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_type;
+
+    #[test]
+    fn types_are_read_from_arns() {
+        let group = "arn:aws:logs:us-east-1:123456789012:log-group:/team/web";
+        assert!(is_of_type(group, "logs") && is_of_type(group, "logs:log-group"));
+        assert!(!is_of_type(group, "logs:destination") && !is_of_type(group, "ec2"));
+        assert!(is_of_type("arn:aws:ec2:us-east-1:1:vpc/vpc-1", "ec2:vpc"));
+        assert!(is_of_type("arn:aws:s3:::bucket", "s3") && is_of_type("arn:aws:s3:::b", "s3:bucket"));
+    }
+}
