@@ -39,7 +39,7 @@ pub struct Module {
 }
 
 /// Modules have the version of the extension that brings them.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// All modules of this build, in the order of their names.
 pub const MODULES: &[Module] = &[

@@ -1,4 +1,5 @@
 //! What every resource file needs.
+#![allow(unused_imports, dead_code, reason = "a build of a few modules needs only some of it")]
 
 pub use crate::cloud::cell::{Named, Policy, Port, Range, Ref, Set, Tags, Timestamp};
 pub use crate::cloud::failure::{Done, Error, Result};

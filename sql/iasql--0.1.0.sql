@@ -187,6 +187,15 @@ COMMENT ON FUNCTION iasql.leave_region(text) IS 'Takes a region''s rows out of t
 CREATE FUNCTION iasql.regions_guard() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  -- INSERT is the owner's alone: a dump that is restored comes that way.
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.is_default AND EXISTS (SELECT FROM @extschema@.aws_regions WHERE is_default) THEN
+      RAISE unique_violation USING
+        MESSAGE = format('another region than "%s" is the default one already', NEW.region),
+        HINT = format('SELECT default_aws_region(%L); makes it the default instead.', NEW.region);
+    END IF;
+    RETURN NEW;
+  END IF;
   IF TG_OP = 'DELETE' OR NEW.region <> OLD.region THEN
     RAISE feature_not_supported USING
       MESSAGE = 'regions are AWS''s: they can be enabled and disabled, not removed or renamed',
@@ -207,7 +216,7 @@ BEGIN
   RETURN NEW;
 END $$;
 COMMENT ON FUNCTION iasql.regions_guard() IS 'Keeps one default region, and takes the rows of a disabled region out of the database.';
-CREATE TRIGGER guard BEFORE UPDATE OR DELETE ON aws_regions
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON aws_regions
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.regions_guard();
 
 -- ---------------------------------------------------------------- what users call

@@ -11,7 +11,7 @@ use crate::sync;
 use crate::turn;
 use iasql_engine::plan;
 use iasql_engine::table::Table;
-use iasql_engine::wire::{Identity, Order, Report};
+use iasql_engine::wire::{Identity, Job, Order, Report};
 use iasql_modules::{MODULES, Module};
 use pgrx::{PgSqlErrorCode, pg_sys};
 use std::collections::BTreeSet;
@@ -146,7 +146,9 @@ pub fn set_default_region(region: &str) -> Result<String> {
 /// Asks AWS whose account this is and which regions it has.
 pub fn identify(regions: bool) -> Result<(Identity, Vec<(String, bool)>)> {
     turn::on_primary()?;
-    let mut call = Call::start(look::job("whoami", Vec::new(), false, regions)?)?;
+    // Whoever it is: this is how to find out.
+    let job = Job { account: None, ..look::job("whoami", Vec::new(), false, regions)? };
+    let mut call = Call::start(job)?;
     let (mut identity, mut found) = (Identity::default(), Vec::new());
     loop {
         match call.next()? {

@@ -9,8 +9,11 @@ use iasql_engine::{Row, Value};
 use iasql_modules::cloud::run::{self, End, Intent, Outcome};
 use iasql_modules::resource;
 use pgrx::pg_sys;
+use pgrx::pg_sys::PgTryBuilder;
+use pgrx::pg_sys::panic::CaughtError;
 use serde_json::{Map, json};
 use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 use std::collections::HashMap;
 
 /// The journal of one call.
@@ -98,7 +101,9 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
     let read = "SELECT json_build_array(j.table_name, j.region, j.row_key, j.cloud_id, j.mark, j.fate = 'aborted', \
                        to_char((coalesce(j.ended_at, j.started_at) + interval '1 minute') AT TIME ZONE 'UTC', \
                                'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"'), \
-                       j.outcome IS DISTINCT FROM 'done')::text \
+                       j.outcome IS NOT DISTINCT FROM 'done', \
+                       to_char((j.started_at - interval '1 minute') AT TIME ZONE 'UTC', \
+                               'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"'), j.after)::text \
                 FROM iasql.journal j \
                 WHERE j.action = 'create' AND j.outcome IS DISTINCT FROM 'failed' AND j.fate IS DISTINCT FROM 'committed' \
                   AND j.table_name IN (SELECT json_array_elements_text($1::json)) \
@@ -111,6 +116,9 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
     tables.dedup();
     let tables = serde_json::to_string(&tables).unwrap_or_default();
     let rows = transaction(|| {
+        if !there()? {
+            return Ok(Vec::new());
+        }
         spi::write(note, &[&system_id()])?;
         spi::select(read, &[&tables])
     })?;
@@ -124,21 +132,38 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
             Option<bool>,
             String,
             bool,
+            String,
+            Option<Map<String, Value>>,
         );
-        let (table, region, pk, cloud_id, mark, aborted, at, unknown): Entry =
+        let (table, region, pk, cloud_id, mark, aborted, at, answered, since, after): Entry =
             serde_json::from_str(row.first()?.as_deref()?).ok()?;
+        let columns = resource(&table)?.table().columns;
+        let mut after = after.unwrap_or_default();
         Some(Made {
             table,
             region,
             pk: pk.map_or(Value::Null, Value::from),
             // An id that no answer confirmed proves nothing; the mark does.
-            cloud_id: cloud_id.filter(|_| !unknown),
+            cloud_id: cloud_id.filter(|_| answered),
             mark: mark.unwrap_or_default(),
             aborted: aborted.unwrap_or_default(),
+            row: columns.iter().map(|c| after.remove(c.name).unwrap_or_default()).collect(),
+            answered,
+            since,
             at,
         })
     };
     Ok(rows.into_iter().filter_map(parse).collect())
+}
+
+/// Whether there is a journal to write to: not while the transaction that creates the extension is
+/// still open.
+pub fn is_there() -> std::result::Result<bool, String> {
+    transaction(there)
+}
+
+fn there() -> Result<bool> {
+    Ok(spi::one("SELECT to_regclass('iasql.journal')::text", &[])?.is_some())
 }
 
 /// Waits for nothing: whether no earlier worker is still about to finish a last call. The lock is
@@ -160,26 +185,40 @@ pub fn prepare() -> std::result::Result<(), String> {
     transaction(|| spi::select(sql, &[])).map(|_| ())
 }
 
-/// A transaction of the worker's own.
+/// A transaction of the worker's own. An ERROR in it is what it returns.
 fn transaction<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, String> {
-    // SAFETY: the worker is connected and in no transaction; an ERROR ends the worker, and with it
-    // the transaction.
-    unsafe {
-        pg_sys::SetCurrentStatementStartTimestamp();
-        pg_sys::StartTransactionCommand();
-        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-    }
-    let outcome = work();
+    let inside = AssertUnwindSafe(|| {
+        // SAFETY: the worker is connected and in no transaction.
+        unsafe {
+            pg_sys::SetCurrentStatementStartTimestamp();
+            pg_sys::StartTransactionCommand();
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        }
+        let done = work().map_err(|error| format!("{error:?}"))?;
+        // SAFETY: as above.
+        unsafe {
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommitTransactionCommand();
+        }
+        Ok(done)
+    });
+    // SAFETY: a plain counter of this process; an ERROR sets it to zero.
+    let held = unsafe { pg_sys::InterruptHoldoffCount };
+    let outcome = PgTryBuilder::new(inside)
+        .catch_others(|error| match error {
+            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => Err(report.message().to_owned()),
+            CaughtError::RustPanic { ereport, .. } => Err(ereport.message().to_owned()),
+        })
+        .execute();
     // SAFETY: as above.
     unsafe {
-        pg_sys::PopActiveSnapshot();
-        match outcome {
-            Ok(_) => pg_sys::CommitTransactionCommand(),
-            Err(_) => pg_sys::AbortCurrentTransaction(),
+        if outcome.is_err() {
+            pg_sys::AbortCurrentTransaction();
         }
+        pg_sys::InterruptHoldoffCount = held;
         pg_sys::pgstat_report_stat(false);
     }
-    outcome.map_err(|error| format!("{error:?}"))
+    outcome
 }
 
 fn system_id() -> String {

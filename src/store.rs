@@ -17,8 +17,10 @@ use serde_json::Map;
 use std::cell::Cell;
 use std::collections::HashMap;
 
-/// The depth of triggers at which the engine writes, while it does.
-thread_local!(static BY_ENGINE: Cell<Option<i32>> = const { Cell::new(None) });
+thread_local! {
+    /// The depth of triggers at which the engine writes, while it does.
+    static BY_ENGINE: Cell<Option<i32>> = const { Cell::new(None) };
+}
 
 /// Whether a row is being written by us; the guards on users' tables ask. What a user's trigger
 /// writes in turn is the user's.
@@ -46,7 +48,10 @@ pub fn as_role<T>(role: Oid, engine: bool, work: impl FnOnce() -> Result<T>) -> 
     // abort does the same as the lines below.
     let level = unsafe {
         pg_sys::GetUserIdAndSecContext(&raw mut own, &raw mut context);
-        pg_sys::SetUserIdAndSecContext(role, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
+        // Policies are no more for the engine than for a foreign key, though the owner may be under
+        // them: a row that is hidden here would look like one that is gone.
+        let flags = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS;
+        pg_sys::SetUserIdAndSecContext(role, context | flags as i32);
         pg_sys::NewGUCNestLevel()
     };
     let outcome = work();

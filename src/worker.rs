@@ -256,6 +256,14 @@ async fn list(
         Rc::new(Aws::connect(&job.settings, &session).await.map_err(|error| error.failure())?);
     *shared.borrow_mut() = Some(aws.clone());
     if job.changes {
+        if !journal::is_there().map_err(broken)? {
+            return Err(Failure {
+                kind: Trouble::NotReady,
+                message: "the extension was created in this transaction: commit before the first apply".to_owned(),
+                hint: "The journal of changes has to be there whatever becomes of this transaction.".to_owned(),
+                ..Failure::default()
+            });
+        }
         await_earlier(caller).await.map_err(broken)?;
     }
     let say = |report: Report| caller.say(&report);
@@ -311,7 +319,7 @@ async fn regions(aws: &Aws) -> Result<Vec<(String, bool)>, Failure> {
 fn other_account(job: &Job, found: &str) -> Failure {
     let known = job.account.as_deref().unwrap_or_default();
     Failure {
-        kind: Trouble::OtherAccount,
+        kind: Trouble::NotReady,
         message: format!(
             "this database describes AWS account {known}, but the credentials are for {found}: nothing was read or changed"
         ),

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from conftest import Cloud, Database
+import psycopg
+from conftest import Cloud, Database, SqlError
 from testbed import REGION, Emulator, Server, State, Testbed, free_port
 
 ALL_MODULES = "aws_cloudwatch", "aws_ecr", "aws_security_group", "aws_vpc"
@@ -52,6 +53,20 @@ def sync(db: Database) -> list[Line]:
 def group_id(db: Database, name: str) -> int:
     number: int = db.one("SELECT id FROM security_group WHERE group_name = %s", name)
     return number
+
+
+def reports(db: Database, severity: str) -> list[SqlError]:
+    """What the connection is told from now on, of a severity; filled as it comes."""
+    told: list[SqlError] = []
+
+    def take(said: psycopg.errors.Diagnostic) -> None:
+        # Copied: what a handler is given lasts no longer than the handler.
+        if said.severity_nonlocalized == severity:
+            words = said.message_primary, said.message_detail, said.message_hint
+            told.append(SqlError(said.sqlstate, *words))
+
+    db.connection.add_notice_handler(take)
+    return told
 
 
 def in_background(work: Callable[[], Any]) -> Callable[[], Any]:

@@ -88,6 +88,7 @@ def populate(db: Database) -> None:
         json.dumps(policy()),
     )
     apply(db)
+    sync(db)
     assert plan(db) == []
 
 

@@ -664,17 +664,26 @@ def test_an_install_in_a_transaction_rolls_back_with_it(
     assert db.sql("SELECT * FROM iasql_plan_apply()") == NOTHING
 
 
-def test_the_whole_session_can_be_one_transaction(
+def test_the_extension_and_its_modules_can_come_in_one_transaction(
     empty_db: Database, emulator: Emulator, cloud: Cloud
 ) -> None:
-    """As migration tools run it."""
+    """As migration tools run it. What changes the cloud needs a journal that outlives a rollback."""
+    cloud.logs.create_log_group(logGroupName="theirs")
+    since = emulator.mark()
     empty_db.sql("BEGIN")
     empty_db.sql("CREATE EXTENSION iasql")
     empty_db.sql(f"SELECT * FROM iasql_install({MODULES})")
+    assert empty_db.one("SELECT count(*) FROM log_group") == 1
     insert_all(empty_db)
-    empty_db.sql("SELECT * FROM iasql_apply()")
+    assert len(empty_db.sql("SELECT * FROM iasql_plan_apply()")) == len(ROWS)
+    empty_db.sql("SAVEPOINT here")
+    error = empty_db.error("SELECT * FROM iasql_apply()")
+    assert error.sqlstate == "55000" and "transaction" in (error.message or "")
+    empty_db.sql("ROLLBACK TO here")
+    assert changes(emulator, since) == []
     empty_db.sql("COMMIT")
-    assert held(cloud) == ALL
+    empty_db.sql("SELECT * FROM iasql_apply()")
+    assert held(cloud) == ALL | {"log_group": 2}
     assert empty_db.sql("SELECT * FROM iasql_plan_apply()") == NOTHING
 
 

@@ -4,7 +4,7 @@
 //! Names are unqualified: install sets the search path to the extension's schema. Guards live in
 //! schema `iasql`, out of the users' way.
 
-use crate::table::{Access, By, Column, Reference, Table};
+use crate::table::{Access, By, Column, Kind, Reference, Table};
 use std::fmt::Write;
 
 /// The schema of a module: its enum types, tables, indexes, comments and guards. `all` are the tables
@@ -103,7 +103,8 @@ fn uniques(table: &Table, all: &[&Table]) -> Vec<String> {
         lines.push(format!("UNIQUE{nulls} ({})", with_region(keys.clone())));
     }
     if keys != [id] && table.primary_key != Some(id) {
-        lines.push(format!("UNIQUE ({})", with_region(vec![id])));
+        // Checked at the end of a statement: two rows may swap what they stand for.
+        lines.push(format!("UNIQUE ({}) DEFERRABLE", with_region(vec![id])));
     }
     lines
 }
@@ -157,6 +158,9 @@ fn guard(sql: &mut String, table: &Table) {
                 body,
                 "  IF NEW.{column_name} IS NULL THEN NEW.{column_name} := {default}; END IF;"
             );
+        }
+        if column.kind == Kind::Range {
+            put!(body, "  NEW.{column_name} := NEW.{column_name}::cidr::text;");
         }
         if column.sql == "jsonb" {
             put!(body, "  IF jsonb_typeof(NEW.{column_name}) = 'string' THEN");

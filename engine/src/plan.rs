@@ -258,10 +258,10 @@ fn spread(world: &World, doing: &mut Doings, held: &HashSet<usize>, eased: &Hash
         let gone_first = doing[&to].verb == Verb::Replace && !order::made_first(world, to, eased);
         for &(node, column) in referring.get(&to).into_iter().flatten() {
             let definition = world.column(node, column);
-            if !definition.settable() && !world.table(node).import_only {
+            if !definition.settable() {
                 continue;
             }
-            let replaces = definition.replaces() || gone_first || world.table(node).import_only;
+            let replaces = definition.replaces() || gone_first;
             let before = made_anew(world, doing, node);
             let change =
                 doing.entry(node).or_insert_with(|| Doing::new(Verb::Update, Reason::Follows(to)));
@@ -386,49 +386,46 @@ fn columns(world: &World, node: usize, change: &Doing) -> Vec<&'static str> {
     names.chain(change.moved.then_some("region")).collect()
 }
 
-/// What must not be done: to replace what is not ours, or what holds something that is not ours.
+/// What must not be done: to replace what is not ours, or what holds something that nobody asked to
+/// lose.
 fn object(world: &World, doing: &Doings, plan: &mut Plan) {
-    let replaced =
-        |node: usize| doing.get(&node).is_some_and(|change| change.verb == Verb::Replace);
-    let lost = |node: usize| {
-        let (table, label) = (world.table(node).name, world.label(node));
-        format!("replacing it would lose {table} {label}")
+    // A row that stands for something else now is a replacement of what it stood for before.
+    let replaced = |node: usize| {
+        let verb = doing.get(&node).map(|change| change.verb);
+        verb == Some(Verb::Replace) || (verb == Some(Verb::Delete) && world.nodes[node].parted)
     };
-    if doing.values().any(|change| change.verb == Verb::Replace) {
+    if doing.keys().any(|&node| replaced(node)) {
         for (node, it) in world.nodes.iter().enumerate() {
-            let (None, None, Some(seen), false) = (&it.wanted, &it.base, &it.seen, it.orphan)
-            else {
-                continue;
+            let Some(seen) = it.seen.as_ref().filter(|seen| seen.kept.is_none()) else { continue };
+            let table = world.table(node);
+            let why = match (&it.wanted, &it.base) {
+                (None, None) if !it.orphan => {
+                    "which is in the cloud but not in this database: run iasql_sync() first"
+                }
+                (Some(_), _) if table.import_only => "which can only come from the cloud",
+                _ => continue,
             };
             for (column, to) in world.targets(node, &seen.row) {
-                if seen.kept.is_none() && replaced(to) && world.column(node, column).replaces() {
-                    let why =
-                        "which is in the cloud but not in this database: run iasql_sync() first";
-                    plan.problems.push((to, format!("{}, {why}", lost(node))));
+                if replaced(to) && (table.import_only || world.column(node, column).replaces()) {
+                    let label = world.label(node);
+                    let words = format!("replacing it would lose {} {label}, {why}", table.name);
+                    plan.problems.push((to, words));
                 }
             }
         }
     }
     for (&node, change) in doing {
         let table = world.table(node);
-        match change.reason {
-            Reason::Follows(to) if table.import_only => {
-                plan.problems
-                    .push((to, format!("{}, which can only come from the cloud", lost(node))));
-            }
-            _ if table.import_only && change.verb != Verb::Delete => {
-                plan.problems
-                    .push((node, format!("a {} can only come from the cloud", table.name)));
-            }
-            _ if change.verb == Verb::Replace && !world.ours(node) => {
-                let columns = columns(world, node, change).join(", ");
-                let words = format!(
-                    "exists in the cloud already, and was not made from this row: to change {columns}, it would \
-                     have to be replaced; run iasql_sync() to take it as it is, or delete it there"
-                );
-                plan.problems.push((node, words));
-            }
-            _ => {}
+        if table.import_only && change.verb != Verb::Delete {
+            let words = format!("a {} can only come from the cloud", table.name);
+            plan.problems.push((node, words));
+        } else if change.verb == Verb::Replace && !world.ours(node) {
+            let columns = columns(world, node, change).join(", ");
+            let words = format!(
+                "exists in the cloud already, and was not made from this row: to change {columns}, it \
+                 would have to be replaced; run iasql_sync() to take it as it is, or delete it there"
+            );
+            plan.problems.push((node, words));
         }
     }
     plan.problems.sort();
@@ -452,7 +449,8 @@ fn settle(world: &World, doing: &Doings, held: &HashSet<usize>, plan: &mut Plan)
         }
         match (&it.wanted, &it.base, &it.seen) {
             (Some(wanted), base, Some(seen)) => {
-                let remembered = |base: &Base| remembered(world, node, base, wanted, &seen.row, &back);
+                let remembered =
+                    |base: &Base| remembered(world, node, base, wanted, &seen.row, &back);
                 if !base.as_ref().is_some_and(remembered) {
                     plan.settled.push((node, Settled::Agreed));
                 }

@@ -157,7 +157,13 @@ pub struct Made {
     pub mark: String,
     /// Whether the transaction that wanted it is known to have been rolled back.
     pub aborted: bool,
-    /// When the outcome was written down, `2026-01-31T12:00:00+00:00`.
+    /// What was to be made, in cloud terms.
+    pub row: Row,
+    /// Whether the call was answered.
+    pub answered: bool,
+    /// When the intent was written down, a moment before, `2026-01-31T12:00:00+00:00`.
+    pub since: String,
+    /// When the outcome was written down, and a moment more.
     pub at: String,
 }
 
@@ -247,12 +253,14 @@ pub enum Trouble {
     Denied,
     /// No credentials, wrong ones, or ones that have expired.
     Credentials,
+    /// A setting makes no sense, or is missing.
+    Setting,
     /// No answer: nothing there, connection lost, time out.
     Unreachable,
     /// Too many calls.
     Throttled,
-    /// The credentials belong to another account than the database.
-    OtherAccount,
+    /// Something else has to be so first: the right account, a committed extension.
+    NotReady,
     /// The row holds something that the cloud's side cannot make sense of.
     Row,
     /// A state was waited for and did not come.

@@ -454,7 +454,10 @@ impl World {
                 None => strangers.push(Node { table, region, seen: Some(seen), ..Node::default() }),
             }
         }
+        // The journal knows keys as the cloud does: before references become nodes.
+        let names: Vec<_> = strangers.iter().map(|node| name_in_journal(def, node)).collect();
         self.link(first, &mut strangers);
+        let strangers = strangers.into_iter().zip(names).collect();
         let strangers = self.match_journal(def, &by_pk, strangers, made);
         self.match_keys(table, first, strangers);
         self.index(table, first);
@@ -568,23 +571,30 @@ impl World {
         &mut self,
         def: &Table,
         by_pk: &HashMap<String, usize>,
-        strangers: Vec<Node>,
+        strangers: Vec<(Node, Option<String>)>,
         made: &[Made],
     ) -> Vec<Node> {
         let mut by_id = HashMap::new();
         let mut by_mark = HashMap::new();
+        let mut by_name = HashMap::new();
         for made in made.iter().filter(|made| made.table == def.name) {
             if let Some(id) = &made.cloud_id {
                 by_id.insert((made.region.as_str(), id.as_str()), made);
             }
             by_mark.insert(made.mark.as_str(), made);
+            // A name is all there is where the answer held no id, or never came.
+            if made.cloud_id.is_none() {
+                by_name.extend(key_in_journal(def, &made.region, &made.row).map(|key| (key, made)));
+            }
         }
         let mut left = Vec::new();
-        for mut stranger in strangers {
+        for (mut stranger, name) in strangers {
             let Some(seen) = &stranger.seen else { continue };
             let id = def.cloud_id(&seen.row).unwrap_or_default();
             let marked = seen.mark.as_deref().and_then(|mark| by_mark.get(mark));
-            let Some(made) = marked.or_else(|| by_id.get(&(stranger.region.as_str(), id))) else {
+            let named = || name.as_ref().and_then(|name| by_name.get(name)).filter(|made| made.could_be(def, &seen.row));
+            let by_id = || by_id.get(&(stranger.region.as_str(), id));
+            let Some(made) = marked.or_else(by_id).or_else(named) else {
                 stranger.orphan = self.born_astray(&stranger);
                 left.push(stranger);
                 continue;
@@ -766,6 +776,26 @@ impl World {
             }
         }
         self.clashes.extend(clashes);
+    }
+}
+
+/// The natural key of a stranger, in cloud terms.
+fn name_in_journal(def: &Table, node: &Node) -> Option<String> {
+    key_in_journal(def, &node.region, &node.seen.as_ref()?.row)
+}
+
+fn key_in_journal(def: &Table, region: &str, row: &Row) -> Option<String> {
+    let cell = |at: usize| compare::canonical(def.columns[at].kind, row.get(at)?).to_string().into();
+    let cells: Option<Vec<String>> = def.keys().map(cell).collect();
+    cells.filter(|cells| !cells.is_empty()).map(|cells| format!("{region}\u{0}{}", cells.join("\u{0}")))
+}
+
+impl Made {
+    /// Whether a resource of this name can be what was made. Where the answer never came, only the
+    /// time of its making tells it from a namesake.
+    fn could_be(&self, def: &Table, seen: &Row) -> bool {
+        let created = def.columns.iter().position(|c| c.created).and_then(|at| seen[at].as_str());
+        self.answered || created.is_some_and(|at| self.since.as_str() <= at && at <= self.at.as_str())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::sync::Sync;
 use crate::table::{By, Column, Table};
 use crate::wire;
 use crate::world::{Link, Wanted, World, plain};
-use crate::{Row, Value};
+use crate::{Row, Value, compare};
 use std::collections::{HashMap, HashSet};
 
 /// What is written to one table.
@@ -168,18 +168,32 @@ pub fn fill_in(
     region: &str,
     rows: Vec<wire::Seen>,
 ) {
-    let id = |row: &Row| table.cloud_id(row).map(str::to_owned);
-    let listed: HashMap<String, Row> =
-        rows.into_iter().filter_map(|seen| Some((id(&seen.row)?, seen.row))).collect();
+    // An answer may not even hold an id: then the natural key tells which it is.
+    let key = |row: &Row| -> Option<String> {
+        let cell = |at: usize| {
+            Some(compare::canonical(table.columns[at].kind, row.get(at)?).to_string())
+        };
+        let cells: Vec<String> = table.keys().map(cell).collect::<Option<_>>()?;
+        (!cells.is_empty()).then(|| cells.join("\u{0}"))
+    };
+    let mut by_id = HashMap::new();
+    let mut by_key = HashMap::new();
+    for row in rows.iter().map(|seen| &seen.row) {
+        by_id.extend(table.cloud_id(row).map(|id| (id, row)));
+        by_key.extend(key(row).map(|key| (key, row)));
+    }
     for (&number, answer) in ended.iter_mut() {
         let Some(step) = plan.steps.get(number as usize) else { continue };
         let fresh = matches!(step.action, wire::Action::Create { .. });
-        if fresh
-            && step.table == table.name
-            && step.region == region
-            && let Some(found) = answer.as_ref().and_then(|row| listed.get(table.cloud_id(row)?))
-        {
-            *answer = Some(found.clone());
+        let Some(said) = answer.as_ref().filter(|_| fresh) else { continue };
+        if step.table == table.name && step.region == region {
+            let listed = match table.cloud_id(said) {
+                Some(id) => by_id.get(id),
+                None => key(said).and_then(|key| by_key.get(&key)),
+            };
+            if let Some(&listed) = listed {
+                *answer = Some(listed.clone());
+            }
         }
     }
 }
@@ -229,7 +243,8 @@ impl Answers<'_> {
         let cloud_id = cloud_id.unwrap_or_default().to_owned();
         let written = Written { row, ..stands(world, node, Row::new()) };
         to.fill.push(written.clone());
-        if whole && !self.remaining.contains(&(it.table, plain(&wanted.pk))) {
+        // What the cloud calls by no name yet is agreed on when it does: found again by its key.
+        if whole && !cloud_id.is_empty() && !self.remaining.contains(&(it.table, plain(&wanted.pk))) {
             forget_other(to, world, node, &wanted.pk);
             to.agree.push((cloud_id, Written { region: wanted.region.clone(), ..written }));
         }

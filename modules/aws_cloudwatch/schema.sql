@@ -13,7 +13,7 @@ CREATE TABLE log_group (
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
   UNIQUE (log_group_name, region),
-  UNIQUE (log_group_arn, region)
+  UNIQUE (log_group_arn, region) DEFERRABLE
 );
 COMMENT ON TABLE log_group IS 'A group of log streams that share how long they are kept and who may read them.';
 COMMENT ON COLUMN log_group.id IS 'The row, for references within the database.';

@@ -9,7 +9,7 @@ CREATE TABLE public_repository (
   created_at timestamptz,
   tags jsonb NOT NULL DEFAULT '{}',
   UNIQUE (repository_name),
-  UNIQUE (repository_arn)
+  UNIQUE (repository_arn) DEFERRABLE
 );
 COMMENT ON TABLE public_repository IS 'A public image repository. The account has one public registry for all regions.';
 COMMENT ON COLUMN public_repository.id IS 'The row, for references within the database.';
@@ -75,7 +75,7 @@ CREATE TABLE repository (
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
   UNIQUE (repository_name, region),
-  UNIQUE (repository_arn, region)
+  UNIQUE (repository_arn, region) DEFERRABLE
 );
 COMMENT ON TABLE repository IS 'A private image repository.';
 COMMENT ON COLUMN repository.id IS 'The row, for references within the database.';
@@ -185,7 +185,7 @@ CREATE TABLE repository_image (
   pushed_at timestamptz,
   size bigint,
   region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
-  UNIQUE (image_uri, region),
+  UNIQUE (image_uri, region) DEFERRABLE,
   FOREIGN KEY (repository_name, region) REFERENCES repository (repository_name, region) ON UPDATE CASCADE
 );
 CREATE INDEX ON repository_image (repository_name);

@@ -10,7 +10,7 @@ CREATE TABLE security_group (
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
   UNIQUE NULLS NOT DISTINCT (vpc_id, group_name, region),
-  UNIQUE (group_id, region)
+  UNIQUE (group_id, region) DEFERRABLE
 );
 CREATE INDEX ON security_group (vpc_id);
 COMMENT ON TABLE security_group IS 'A security group: what is in it lets through the traffic that its rules name, and no other.
@@ -79,7 +79,7 @@ CREATE TABLE security_group_rule (
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
   UNIQUE NULLS NOT DISTINCT (security_group_id, is_egress, ip_protocol, from_port, to_port, cidr_ipv4, cidr_ipv6, prefix_list_id, source_security_group, region),
-  UNIQUE (security_group_rule_id, region)
+  UNIQUE (security_group_rule_id, region) DEFERRABLE
 );
 CREATE INDEX ON security_group_rule (security_group_id);
 CREATE INDEX ON security_group_rule (source_security_group);
@@ -101,6 +101,8 @@ COMMENT ON COLUMN security_group_rule.region IS 'The region it lives in.';
 CREATE FUNCTION iasql.security_group_rule_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
 BEGIN
   NEW.region := iasql.known_region(NEW.region);
+  NEW.cidr_ipv4 := NEW.cidr_ipv4::cidr::text;
+  NEW.cidr_ipv6 := NEW.cidr_ipv6::cidr::text;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
     NEW.tags := (NEW.tags #>> '{}')::jsonb;

@@ -15,7 +15,7 @@ CREATE TABLE vpc (
   enable_dns_hostnames boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
-  UNIQUE (vpc_id, region)
+  UNIQUE (vpc_id, region) DEFERRABLE
 );
 COMMENT ON TABLE vpc IS 'A virtual private cloud: a network of the account''s own.';
 COMMENT ON COLUMN vpc.id IS 'The row, for references within the database.';
@@ -31,6 +31,7 @@ COMMENT ON COLUMN vpc.region IS 'The region it lives in.';
 CREATE FUNCTION iasql.vpc_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
 BEGIN
   NEW.region := iasql.known_region(NEW.region);
+  NEW.cidr_block := NEW.cidr_block::cidr::text;
   IF NEW.instance_tenancy IS NULL THEN NEW.instance_tenancy := 'default'; END IF;
   IF NEW.enable_dns_support IS NULL THEN NEW.enable_dns_support := true; END IF;
   IF NEW.enable_dns_hostnames IS NULL THEN NEW.enable_dns_hostnames := false; END IF;
@@ -86,7 +87,7 @@ CREATE TABLE subnet (
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
   UNIQUE (vpc_id, cidr_block, region),
-  UNIQUE (subnet_id, region)
+  UNIQUE (subnet_id, region) DEFERRABLE
 );
 CREATE INDEX ON subnet (vpc_id);
 COMMENT ON TABLE subnet IS 'A range of a VPC''s addresses in one availability zone.';
@@ -106,6 +107,7 @@ COMMENT ON COLUMN subnet.region IS 'The region it lives in.';
 CREATE FUNCTION iasql.subnet_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
 BEGIN
   NEW.region := iasql.known_region(NEW.region);
+  NEW.cidr_block := NEW.cidr_block::cidr::text;
   IF NEW.map_public_ip_on_launch IS NULL THEN NEW.map_public_ip_on_launch := false; END IF;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN

@@ -172,7 +172,10 @@ where
             }
             SdkError::ResponseError(garbled) => {
                 let mut api = Api::of(garbled.raw());
-                api.message = format!("the answer can't be understood: {}", story(&error));
+                // An error page of whatever stands in between need not be explained.
+                if api.status < 300 {
+                    api.message = format!("the answer can't be understood: {}", story(&error));
+                }
                 Self::Api(Box::new(api))
             }
             _ => Self::unsent(&error),
@@ -320,7 +323,8 @@ impl Error {
             Self::Api(api) if api.code.is_empty() => Trouble::Unreachable,
             Self::Api(_) => Trouble::Refused,
             Self::Unreachable(_) => Trouble::Unreachable,
-            Self::Credentials { .. } | Self::Setting { .. } => Trouble::Credentials,
+            Self::Credentials { .. } => Trouble::Credentials,
+            Self::Setting { .. } => Trouble::Setting,
             Self::Row { .. } => Trouble::Row,
             Self::TooSlow(_) => Trouble::TooSlow,
             Self::Cancelled => Trouble::Cancelled,
@@ -722,6 +726,38 @@ mod tests {
         assert!(
             refusal("UnrecognizedClientException", 400, "").failure().hint.contains("eu-west-1")
         );
+    }
+
+    #[test]
+    fn where_credentials_went_is_told_apart() {
+        let none = "no AWS credentials found";
+        for (error, why, hint) in [
+            (CredentialsError::not_loaded("no providers in chain"), none, GIVE_CREDENTIALS),
+            (CredentialsError::provider_error("failed to load IMDS token"), none, GIVE_CREDENTIALS),
+            (
+                CredentialsError::not_loaded("profile `x` was not defined"),
+                "the AWS credentials could not be loaded: profile `x` was not defined",
+                GIVE_CREDENTIALS,
+            ),
+            (
+                CredentialsError::provider_error("failed to load the cached SSO token"),
+                "no valid single sign-on for AWS: failed to load the cached SSO token",
+                LOG_IN,
+            ),
+            (
+                CredentialsError::provider_error("ExpiredToken: too old"),
+                "the AWS credentials have expired: ExpiredToken: too old",
+                LOG_IN,
+            ),
+        ] {
+            let failure = Error::credentials(&error).failure();
+            assert_eq!((failure.message.as_str(), failure.hint.as_str()), (why, hint));
+            assert_eq!(failure.kind, Trouble::Credentials);
+        }
+        let away = ConnectorError::io("Connection refused".into());
+        let failure = Error::credentials(&CredentialsError::provider_error(away)).failure();
+        assert_eq!(failure.kind, Trouble::Unreachable);
+        assert_eq!(failure.message, "the AWS credentials could not be loaded: Connection refused");
     }
 
     #[test]

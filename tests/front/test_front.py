@@ -606,6 +606,131 @@ def test_tags_of_a_log_group_work(logs):
     assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"l": "w"}
 
 
+def shown(logs, name="a"):
+    groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    members = ["logGroupClass", "kmsKeyId", "retentionInDays"]
+    [found] = [[group.get(member) for member in members] for group in groups]
+    return found
+
+
+def test_a_log_group_keeps_its_class_key_and_retention(front, logs):
+    first, second = [front.client("kms").create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
+    rare = {"logGroupName": "a", "logGroupClass": "INFREQUENT_ACCESS", "kmsKeyId": first}
+    assert code(logs.create_log_group, **{**rare, "logGroupClass": "x"}) == "InvalidParameterException"
+    logs.create_log_group(**rare)
+    assert shown(logs) == ["INFREQUENT_ACCESS", first, None]
+    logs.associate_kms_key(logGroupName="a", kmsKeyId=second)
+    logs.put_retention_policy(logGroupName="a", retentionInDays=7)
+    assert shown(logs) == ["INFREQUENT_ACCESS", second, 7]
+    logs.disassociate_kms_key(logGroupName="a")
+    assert shown(logs) == ["INFREQUENT_ACCESS", None, 7]
+    arn = logs.describe_log_groups()["logGroups"][0]["logGroupArn"]
+    logs.associate_kms_key(resourceIdentifier=arn, kmsKeyId=first)
+    logs.delete_retention_policy(logGroupName="a")
+    assert shown(logs) == ["INFREQUENT_ACCESS", first, None]
+    # The front keeps none of it to itself, nor does a namesake get it.
+    front.ask("POST", "reset")
+    assert shown(logs) == ["INFREQUENT_ACCESS", first, None]
+    logs.delete_log_group(logGroupName="a")
+    logs.create_log_group(logGroupName="a")
+    assert shown(logs) == ["STANDARD", None, None]
+    elsewhere = front.client("logs", region="eu-west-1")
+    elsewhere.create_log_group(logGroupName="a", logGroupClass="DELIVERY")
+    assert (shown(logs)[0], shown(elsewhere)[0]) == ("STANDARD", "DELIVERY")
+
+
+def test_a_key_that_is_associated_is_checked(front, logs):
+    key = front.client("kms").create_key()["KeyMetadata"]["Arn"]
+    unknown = key[:-12] + "0" * 12
+    logs.create_log_group(logGroupName="a")
+    associate = logs.associate_kms_key
+    assert code(associate, logGroupName="a", kmsKeyId=unknown) == "InvalidParameterException"
+    assert code(associate, logGroupName="ab", kmsKeyId=key) == "ResourceNotFoundException"
+    assert code(logs.disassociate_kms_key, logGroupName="ab") == "ResourceNotFoundException"
+
+
+def test_only_log_groups_that_exist_have_tags(logs):
+    logs.create_log_group(logGroupName="a", tags={"k": "v"})
+    arn = logs.describe_log_groups()["logGroups"][0]["logGroupArn"]
+    assert code(logs.tag_resource, resourceArn=f"{arn}:*", tags={}) == "InvalidParameterException"
+    tag, tags = logs.tag_resource, logs.list_tags_for_resource
+    assert code(tag, resourceArn=f"{arn}b", tags={"a": "b"}) == "ResourceNotFoundException"
+    assert code(tags, resourceArn=f"{arn}b") == "ResourceNotFoundException"
+    logs.delete_log_group(logGroupName="a")
+    logs.create_log_group(logGroupName="a")
+    assert tags(resourceArn=arn)["tags"] == {}
+
+
+def test_a_selection_of_log_groups_that_moto_ignores_is_loud(front, logs):
+    front.holes = ["DescribeLogGroups"]
+    refused = code(logs.describe_log_groups, logGroupNamePattern="a")
+    assert refused == "EmulatorNotImplemented"
+
+
+# Tags of many services
+
+
+@pytest.fixture
+def tagging(front):
+    return front.client("resourcegroupstaggingapi")
+
+
+def tagged(tagging, **wanted):
+    pages = tagging.get_paginator("get_resources").paginate(**wanted)
+    found = [one for page in pages for one in page["ResourceTagMappingList"]]
+    return {
+        one["ResourceARN"].rsplit(":", 1)[1]: {tag["Key"]: tag["Value"] for tag in one["Tags"]}
+        for one in found
+    }
+
+
+def test_tags_are_found_by_the_tagging_api(front, logs, tagging):
+    logs.create_log_group(logGroupName="a", tags={"k": "v", "l": "w"})
+    logs.create_log_group(logGroupName="b")
+    front.client("kms").create_key(Tags=[{"TagKey": "k", "TagValue": "v"}])
+    assert tagged(tagging, ResourceTypeFilters=["logs"]) == {"a": {"k": "v", "l": "w"}}
+    groups = lambda **more: tagged(tagging, ResourceTypeFilters=["logs:log-group"], **more)
+    assert groups() == {"a": {"k": "v", "l": "w"}}
+    arns = [group["logGroupArn"] for group in logs.describe_log_groups()["logGroups"]]
+    logs.tag_resource(resourceArn=arns[1], tags={"new": "one"})
+    logs.untag_resource(resourceArn=arns[0], tagKeys=["k"])
+    assert groups() == {"a": {"l": "w"}, "b": {"new": "one"}}
+    assert groups(TagFilters=[{"Key": "new"}]) == {"b": {"new": "one"}}
+    named = {"ResourceARNList": [arns[0]]}
+    assert len(tagging.get_resources(**named)["ResourceTagMappingList"]) == 1
+    refused = code(tagging.get_resources, ResourcesPerPage=5, **named)
+    assert refused == "InvalidParameterException"
+    last = tagging.get_resources(ResourceTypeFilters=["logs"])
+    assert last["PaginationToken"] == ""
+    logs.delete_log_group(logGroupName="a")
+    assert groups() == {"b": {"new": "one"}}
+
+
+def test_tags_that_moto_does_not_list_are_a_loud_hole(front, tagging):
+    front.holes = ["GetResources"] * 2
+    for more in [{"ResourceTypeFilters": ["logs", "ecr:repository"]}, {}]:
+        assert code(tagging.get_resources, **more) == "EmulatorNotImplemented"
+
+
+def test_the_tagging_api_comes_in_pages(front, logs, tagging):
+    # As many tags as fit a page of moto, and more groups than do.
+    tags = {f"k{n}": "v" for n in range(45)}
+    for n in range(113):
+        logs.create_log_group(logGroupName=f"g{n}", tags=tags if n < 30 else {"k": "v"})
+    wanted = {"ResourceTypeFilters": ["logs:log-group"]}
+    pages = lambda **more: sizes(tagging, "get_resources", "ResourceTagMappingList", **wanted, **more)
+    assert pages() == [50, 50, 13]
+    assert pages(ResourcesPerPage=100) == [100, 13]
+    assert code(tagging.get_resources, ResourcesPerPage=101) == "InvalidParameterException"
+    # A page does not suffer from what happens after the first.
+    first = tagging.get_resources(ResourcesPerPage=100, **wanted)
+    logs.create_log_group(logGroupName="late", tags={"k": "v"})
+    rest = tagging.get_resources(PaginationToken=first["PaginationToken"], **wanted)
+    assert len(rest["ResourceTagMappingList"]) == 13
+    front.set(page_size=40)
+    assert pages() == [40, 40, 34]
+
+
 # Public ECR
 
 

@@ -71,6 +71,11 @@ pub struct Cloud {
 }
 
 impl Cloud {
+    /// How much has been made so far.
+    pub fn now(&self) -> u32 {
+        self.next
+    }
+
     pub fn find(&self, table: &str, region: &str, id: &str) -> Option<u32> {
         let like =
             |thing: &Thing| thing.table.name == table && thing.region == region && thing.id() == id;
@@ -181,7 +186,7 @@ impl Cloud {
             let owned = match (table.name, column.name) {
                 ("image", _) => continue,
                 ("repo", "arn") => json!(format!("arn:{region}:{name}")),
-                (_, "made_at") => json!(format!("2026-01-01T00:00:{:02}+00:00", number % 60)),
+                (_, "made_at") => json!(time(number)),
                 (_, "is_default") => json!(*cell == true),
                 (_, _) if column.id && column.access == Access::ReadOnly => {
                     json!(format!("{}-{number}", table.name))
@@ -346,6 +351,11 @@ impl Cloud {
         });
         format!("{} {} {}", thing.table.name, thing.region, cells.collect::<Vec<_>>().join(" "))
     }
+}
+
+/// A moment, by what had been made until then.
+pub fn time(number: u32) -> String {
+    format!("2026-01-01T{:02}:{:02}:{:02}+00:00", number / 3600, number / 60 % 60, number % 60)
 }
 
 /// Every scope there is.

@@ -83,6 +83,29 @@ impl Database {
         self.rows.iter().filter(refers).map(|(key, _)| key.clone()).collect()
     }
 
+    /// Changes a row, and what refers to it by name: ON UPDATE CASCADE.
+    pub fn set(&mut self, key: &(&'static str, String), record: Record) {
+        let referring = self.referring(key);
+        let Some(old) = self.rows.insert(key.clone(), record.clone()) else { return };
+        let table = named(key.0);
+        for child in referring {
+            let mut row = self.rows[&child].clone();
+            for (at, column) in named(child.0).columns.iter().enumerate() {
+                let to = column.references.as_ref();
+                let Some(to) = to.filter(|to| to.by == By::Name && to.table == table.name) else {
+                    continue;
+                };
+                if row.row[at] == *table.cell(&old.row, to.column) {
+                    row.row[at] = table.cell(&record.row, to.column).clone();
+                    row.region.clone_from(&record.region);
+                }
+            }
+            if row != self.rows[&child] {
+                self.set(&child, row);
+            }
+        }
+    }
+
     /// What the DDL demands.
     pub fn check(&self) -> Result<(), String> {
         for table in ALL {
@@ -154,6 +177,17 @@ impl Database {
             }
         }
         for (table, writes) in world.tables.iter().zip(writes) {
+            // Two rows that exchange their names get in each other's way unless they are out of it first.
+            for written in &writes.update {
+                let at = (table.name, plain(&written.pk));
+                if let Some(name) = table.position("name")
+                    && let Some(mut parked) = self.rows.get(&at).cloned()
+                    && parked.row[name] != written.row[name]
+                {
+                    parked.row[name] = Value::from(format!("parked {}", written.pk));
+                    self.set(&at, parked);
+                }
+            }
             for written in &writes.update {
                 let at = (table.name, plain(&written.pk));
                 assert!(
@@ -162,7 +196,7 @@ impl Database {
                     table.name,
                     written.pk
                 );
-                self.rows.insert(at, record(table, written));
+                self.set(&at, record(table, written));
             }
             for written in &writes.insert {
                 let before =

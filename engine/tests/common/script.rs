@@ -199,7 +199,11 @@ pub fn happen(sim: &mut Sim, op: &Op) {
         Op::Again { row, column, value } => {
             sim.attempt(|sim| {
                 let (table, pk) = nth(sim, row).filter(|(table, _)| !table.import_only)?;
-                let mut record = sim.db.rows.remove(&(table.name, plain(&pk)))?;
+                let key = (table.name, plain(&pk));
+                // ON DELETE CASCADE
+                let images = sim.db.referring(&key).into_iter().filter(|(of, _)| *of == "image");
+                images.collect::<Vec<_>>().iter().for_each(|key| _ = sim.db.rows.remove(key));
+                let mut record = sim.db.rows.remove(&key)?;
                 for (at, column) in table.columns.iter().enumerate() {
                     if column.access == Access::ReadOnly {
                         record.row[at] = Value::Null;

@@ -1,11 +1,11 @@
 //! What the caller's backend and its worker do around the engine: look, plan, carry out, write back.
 
-use super::cloud::{Cloud, Refusal, scopes};
+use super::cloud::{Cloud, Refusal, scopes, time};
 use super::database::{BaseRecord, Database, Record};
 use super::tables::{ALL, named};
 use iasql_engine::plan::{self, Plan, Verb};
 use iasql_engine::sync::{self, Sync};
-use iasql_engine::table::{Access, By, Table};
+use iasql_engine::table::{Access, By, Column, Table};
 use iasql_engine::wire::{Action, Made, Scope, Step, awaits};
 use iasql_engine::world::{Known, World, gather, plain};
 use iasql_engine::{Row, Value, compare, writes};
@@ -40,6 +40,9 @@ struct Entry {
     pk: Value,
     cloud_id: Option<String>,
     mark: String,
+    row: Row,
+    since: u32,
+    until: u32,
     /// `done`, `failed`, or nobody knows.
     outcome: Option<bool>,
 }
@@ -159,35 +162,18 @@ impl Sim {
     pub fn edit(&mut self, table: &str, pk: &Value, column: &str, value: Value) {
         let table = named(table);
         let at = (table.name, plain(pk));
-        let referring = self.db.referring(&at);
-        let Some(record) = self.db.rows.get_mut(&at) else { return };
-        let old = record.clone();
+        let Some(mut record) = self.db.rows.get(&at).cloned() else { return };
         if column == "region" {
             record.region = plain(&value);
         } else {
             record.row[table.position(column).expect("a column")] = value.clone();
         }
         if table.primary_key == Some(column) {
-            let mut record = self.db.rows.remove(&at).expect("a row");
+            self.db.rows.remove(&at);
             record.pk = value.clone();
             self.db.rows.insert((table.name, plain(&value)), record);
-        }
-        for child in referring {
-            let columns = named(child.0).columns;
-            for (place, definition) in columns.iter().enumerate() {
-                let Some(reference) = &definition.references else { continue };
-                if reference.by != By::Name || reference.table != table.name {
-                    continue;
-                }
-                if column == "region" {
-                    self.edit(child.0, &self.db.rows[&child].pk.clone(), "region", value.clone());
-                } else if reference.column == column {
-                    let record = self.db.rows.get_mut(&child).expect("a row");
-                    if record.row[place] == *table.cell(&old.row, column) {
-                        record.row[place] = value.clone();
-                    }
-                }
-            }
+        } else {
+            self.db.set(&at, record);
         }
     }
 
@@ -258,7 +244,10 @@ impl Sim {
             cloud_id: entry.cloud_id.clone().filter(|_| entry.outcome == Some(true)),
             mark: entry.mark.clone(),
             aborted: self.fates.get(&entry.transaction) == Some(&Fate::Aborted),
-            at: "2026-01-01T01:00:00+00:00".to_owned(),
+            row: entry.row.clone(),
+            answered: entry.outcome == Some(true),
+            since: time(entry.since),
+            at: time(entry.until),
         })
         .collect()
     }
@@ -424,10 +413,16 @@ impl Sim {
                 let column = &definition.columns[at];
                 let edited =
                     base.is_none_or(|base| compare::differs(column, &old.row[at], &base.row[at]));
-                edited && compare::differs(column, &old.row[at], &new.row[at])
+                // What refers by name follows it by itself.
+                let own = column.references.as_ref().is_none_or(|to| to.by == By::Id);
+                own && edited && compare::differs(column, &old.row[at], &new.row[at])
             });
-            let moved =
-                base.is_some_and(|base| base.region != old.region) && new.region != old.region;
+            let by_name =
+                |column: &Column| column.references.as_ref().is_some_and(|to| to.by == By::Name);
+            let follows = definition.columns.iter().any(by_name);
+            let moved = !follows
+                && base.is_some_and(|base| base.region != old.region)
+                && new.region != old.region;
             assert!(
                 !(lost || moved) || said(table, &old.pk),
                 "the edit of {table} {key} is gone without a word"
@@ -445,7 +440,15 @@ impl Sim {
             if before.base.get(key).is_some_and(|base| base.region != scope.region) {
                 continue;
             }
-            assert_eq!(self.db.rows.get(key), Some(old), "{key:?} was changed unread");
+            let mut new = self.db.rows.get(key).cloned().expect("a row that was not read stays");
+            for (at, column) in named(key.0).columns.iter().enumerate() {
+                // What refers by name follows it by itself.
+                if column.references.as_ref().is_some_and(|to| to.by == By::Name) {
+                    new.row[at].clone_from(&old.row[at]);
+                    new.region.clone_from(&old.region);
+                }
+            }
+            assert_eq!(&new, old, "{key:?} was changed unread");
         }
     }
 
@@ -659,20 +662,25 @@ impl Work<'_> {
         let table = named(&step.table);
         let mark = format!("mark-{}", self.sim.marks);
         self.sim.marks += 1;
-        let (creates, outcome) = match &step.action {
+        let since = self.sim.cloud.now();
+        let (after, outcome) = match &step.action {
             Action::Create { row, born, strip } => {
                 let row = self.resolve(table, row, step);
-                (true, self.create(step, table, &row, *born, strip, &mark, lost))
+                let outcome = self.create(step, table, &row, *born, strip, &mark, lost);
+                (row, outcome)
             }
             Action::Update { was, row } => {
                 let (was, row) = (self.resolve(table, was, step), self.resolve(table, row, step));
-                (false, self.update(step, table, &was, &row))
+                let outcome = self.update(step, table, &was, &row);
+                (row, outcome)
             }
             Action::Delete { was } => {
                 let was = self.resolve(table, was, step);
-                (false, self.delete(step, table, &was, left))
+                let outcome = self.delete(step, table, &was, left);
+                (was, outcome)
             }
         };
+        let creates = matches!(step.action, Action::Create { .. });
         let deletes = matches!(step.action, Action::Delete { .. });
         let id = match (&outcome, &step.action) {
             (_, Action::Delete { was }) => table.cloud_id(was).map(str::to_owned),
@@ -688,6 +696,9 @@ impl Work<'_> {
                 pk: step.pk.clone(),
                 cloud_id: id,
                 mark,
+                row: after,
+                since,
+                until: self.sim.cloud.now(),
                 outcome: if lost { None } else { Some(outcome.is_ok()) },
             });
         }

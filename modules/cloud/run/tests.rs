@@ -411,7 +411,7 @@ async fn nothing_is_sent_that_is_not_in_the_journal() {
 async fn a_stop_awaits_what_has_begun_and_begins_nothing() {
     let world = World::new();
     let book = Book::new(&world.log);
-    let stop = Stop::new(Duration::from_millis(40));
+    let stop = Stop::new(Duration::from_millis(300));
     world.table("vpc").fail("create", &[Fault::Hang]);
     let steps = vec![
         step(1, &[], "vpc", create(row("hangs", 1))),

@@ -12,6 +12,26 @@ use crate::front::Front;
 use crate::request::Call;
 use crate::shape::{Answer, Failure};
 
+/// The services whose things moto lists, so far as anyone here may want them. A list that would have
+/// to have others in it is refused loudly.
+const SERVICES: &[&str] = &[
+    "acm",
+    "cloudfront",
+    "ec2",
+    "ecs",
+    "elasticache",
+    "elasticloadbalancing",
+    "kms",
+    "lambda",
+    "logs",
+    "rds",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+];
+
 /// How often a walk is begun.
 const WALKS: usize = 10;
 
@@ -19,7 +39,11 @@ pub async fn check(front: &Front, call: &Call) -> Result<Option<Answer>, Failure
     if call.operation != "GetResources" {
         return Ok(None);
     }
-    if call.json.get("TagsPerPage").is_some() {
+    let services = words(call, "ResourceTypeFilters").map(|kind| kind.split(':').next());
+    let services = services.chain(words(call, "ResourceARNList").map(|arn| arn.split(':').nth(2)));
+    let services: Vec<&str> = services.flatten().collect();
+    let known = services.iter().all(|service| SERVICES.contains(service));
+    if services.is_empty() || !known || call.json.get("TagsPerPage").is_some() {
         return Err(Failure::not_implemented(call));
     }
     for _ in 0..WALKS {
@@ -59,12 +83,16 @@ async fn walk(front: &Front, call: &Call) -> Result<Answer, Failure> {
             _ => break,
         }
     }
-    let types = call.json.get("ResourceTypeFilters").and_then(Value::as_array);
-    let types: Vec<&str> = types.into_iter().flatten().filter_map(Value::as_str).collect();
-    let arn = |mapping: &Value| mapping.get("ResourceARN").and_then(Value::as_str).map(str::to_owned);
-    let wanted = |arn: String| types.iter().any(|kind| is_of_type(&arn, kind));
-    all.retain(|mapping| types.is_empty() || arn(mapping).is_some_and(wanted));
+    let types: Vec<&str> = words(call, "ResourceTypeFilters").collect();
+    let wanted = |arn: &str| types.is_empty() || types.iter().any(|kind| is_of_type(arn, kind));
+    all.retain(|mapping: &Value| mapping["ResourceARN"].as_str().is_some_and(wanted));
     Ok(Answer::json(&json!({"PaginationToken": "", "ResourceTagMappingList": all})))
+}
+
+/// A list of strings in a request.
+fn words<'a>(call: &'a Call, name: &str) -> impl Iterator<Item = &'a str> {
+    let list = call.json.get(name).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// Whether an ARN is of a type like `logs` or `logs:log-group`. ARNs of buckets, queues and topics
@@ -92,6 +120,8 @@ mod tests {
         assert!(is_of_type(group, "logs") && is_of_type(group, "logs:log-group"));
         assert!(!is_of_type(group, "logs:destination") && !is_of_type(group, "ec2"));
         assert!(is_of_type("arn:aws:ec2:us-east-1:1:vpc/vpc-1", "ec2:vpc"));
-        assert!(is_of_type("arn:aws:s3:::bucket", "s3") && is_of_type("arn:aws:s3:::b", "s3:bucket"));
+        assert!(
+            is_of_type("arn:aws:s3:::bucket", "s3") && is_of_type("arn:aws:s3:::b", "s3:bucket")
+        );
     }
 }
