@@ -155,6 +155,17 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION iasql.imported_only(text) IS 'Refuses to write rows that only the cloud can make.';
 
+CREATE FUNCTION iasql.unwrapped(document jsonb, column_name text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (document #>> '{}')::jsonb;
+EXCEPTION WHEN invalid_text_representation THEN
+  RAISE invalid_text_representation USING
+    MESSAGE = format('column "%s" holds a text that is no JSON document', column_name),
+    HINT = 'Write the document itself, or a text that holds one.', COLUMN = column_name;
+END $$;
+COMMENT ON FUNCTION iasql.unwrapped(jsonb, text) IS 'The JSON document in a JSON string, as some clients send it.';
+
 CREATE FUNCTION iasql.is_address_range(range text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -301,14 +301,11 @@ def test_the_extension_works_in_another_schema(
 def test_a_dump_of_another_schema_restores(
     empty_db: Database, server: Server, cloud: Cloud, emulator: Emulator, tmp_path: Path
 ) -> None:
-    empty_db.sql("""
-        CREATE SCHEMA "In Fra";
-        CREATE EXTENSION iasql SCHEMA "In Fra";
-        SET search_path = "In Fra", public;
-        SELECT * FROM iasql_install('aws_cloudwatch', 'aws_security_group');
-        INSERT INTO log_group (log_group_name) VALUES ('web');
-        SELECT * FROM iasql_apply();
-    """)
+    empty_db.sql('CREATE SCHEMA "In Fra"; CREATE EXTENSION iasql SCHEMA "In Fra"')
+    empty_db.sql('SET search_path = "In Fra", public')
+    install(empty_db, "aws_cloudwatch", "aws_security_group")
+    empty_db.sql("INSERT INTO log_group (log_group_name) VALUES ('web')")
+    apply(empty_db)
     with fresh_database(server, extension=False) as copy, nothing_changes(emulator):
         restored(empty_db, copy, tmp_path, "plain")
         copy.sql('SET search_path = "In Fra", public')

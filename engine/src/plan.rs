@@ -414,6 +414,19 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
             }
         }
     }
+    for (node, it) in world.nodes.iter().enumerate() {
+        let (Some(_), Some(seen), None) = (&it.wanted, &it.seen, doing.get(&node)) else {
+            continue;
+        };
+        for (column, to) in world.targets(node, &seen.row) {
+            let goes = doing.get(&to).is_some_and(|change| change.verb == Verb::Delete);
+            if goes && world.column(node, column).settable() {
+                let (table, label) = (world.table(to).name, world.label(to));
+                let words = format!("still refers to {table} {label}, which is to be deleted");
+                plan.problems.push((node, words));
+            }
+        }
+    }
     for (&node, change) in doing {
         let table = world.table(node);
         if table.import_only && change.verb != Verb::Delete {

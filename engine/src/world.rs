@@ -527,16 +527,16 @@ impl World {
                 now = self.resolve_link(link, State::Seen, &node.region, &seen.row[at]);
                 seen.row[at] = cell(now, &seen.row[at]);
             }
-            // NULL equals what AWS has made of it; where there is nothing yet, it stands for the default.
+            // NULL equals what AWS has made of it, unless that is to go; else it stands for the default.
             let default = |region: &str| {
                 let home = self.tables[link.to].home(region);
                 standing.get(number).and_then(|standing| standing.get(home)).copied()
             };
-            let implied = |row: &Row, region: &str| match row[at].is_null()
-                && link.reference.when_null.is_some()
-            {
-                true => now.or_else(|| default(region)),
-                false => None,
+            let home = node.region.clone();
+            let implied = |row: &Row, region: &str| {
+                let null = row[at].is_null() && link.reference.when_null.is_some();
+                let now = now.filter(|&to| region == home && self.stays(to));
+                now.or_else(|| default(region)).filter(|_| null)
             };
             if let Some(base) = &mut node.base {
                 let to = self.resolve_link(link, State::Base, &base.region, &base.row[at]);
@@ -549,6 +549,13 @@ impl World {
                 wanted.row[at] = cell(to.or(implied), &wanted.row[at]);
             }
         }
+    }
+
+    /// Whether a thing is there that nobody wants to be rid of.
+    fn stays(&self, node: usize) -> bool {
+        let it = &self.nodes[node];
+        let kept = it.seen.as_ref().is_some_and(|seen| seen.kept.is_some());
+        it.wanted.is_some() || it.base.is_none() || kept
     }
 
     /// What NULL stands for in each reference of a table, by region: the one in which a boolean
@@ -592,7 +599,11 @@ impl World {
             let Some(seen) = &stranger.seen else { continue };
             let id = def.cloud_id(&seen.row).unwrap_or_default();
             let marked = seen.mark.as_deref().and_then(|mark| by_mark.get(mark));
-            let named = || name.as_ref().and_then(|name| by_name.get(name)).filter(|made| made.could_be(def, &seen.row));
+            let named = || {
+                name.as_ref()
+                    .and_then(|name| by_name.get(name))
+                    .filter(|made| made.could_be(def, &seen.row))
+            };
             let by_id = || by_id.get(&(stranger.region.as_str(), id));
             let Some(made) = marked.or_else(by_id).or_else(named) else {
                 stranger.orphan = self.born_astray(&stranger);
@@ -785,9 +796,12 @@ fn name_in_journal(def: &Table, node: &Node) -> Option<String> {
 }
 
 fn key_in_journal(def: &Table, region: &str, row: &Row) -> Option<String> {
-    let cell = |at: usize| compare::canonical(def.columns[at].kind, row.get(at)?).to_string().into();
+    let cell =
+        |at: usize| compare::canonical(def.columns[at].kind, row.get(at)?).to_string().into();
     let cells: Option<Vec<String>> = def.keys().map(cell).collect();
-    cells.filter(|cells| !cells.is_empty()).map(|cells| format!("{region}\u{0}{}", cells.join("\u{0}")))
+    cells
+        .filter(|cells| !cells.is_empty())
+        .map(|cells| format!("{region}\u{0}{}", cells.join("\u{0}")))
 }
 
 impl Made {
@@ -795,7 +809,8 @@ impl Made {
     /// time of its making tells it from a namesake.
     fn could_be(&self, def: &Table, seen: &Row) -> bool {
         let created = def.columns.iter().position(|c| c.created).and_then(|at| seen[at].as_str());
-        self.answered || created.is_some_and(|at| self.since.as_str() <= at && at <= self.at.as_str())
+        self.answered
+            || created.is_some_and(|at| self.since.as_str() <= at && at <= self.at.as_str())
     }
 }
 

@@ -31,7 +31,7 @@ BEGIN
   IF NEW.log_group_class IS NULL THEN NEW.log_group_class := 'STANDARD'; END IF;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
-    NEW.tags := (NEW.tags #>> '{}')::jsonb;
+    NEW.tags := iasql.unwrapped(NEW.tags, 'tags');
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.log_group_arn IS NULL THEN NEW.log_group_arn := OLD.log_group_arn;
   ELSIF NEW.log_group_arn IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.log_group_arn IS DISTINCT FROM OLD.log_group_arn) THEN

@@ -19,6 +19,11 @@ pub struct RepositoryPolicy {
     #[column(read_only)]
     pub registry_id: Option<String>,
     /// The policy document.
+    #[check(
+        sql = "NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(NEW.policy_text -> 'Statement') WHEN 'array' THEN NEW.policy_text -> 'Statement' ELSE jsonb_build_array(NEW.policy_text -> 'Statement') END) AS item (statement) WHERE NOT item.statement ?| '{Principal,NotPrincipal}')",
+        message = "policy_text has a statement without a Principal: it says for nobody what is allowed",
+        hint = "Write whom it is for, as in \"Principal\": {\"AWS\": \"arn:aws:iam::123456789012:root\"}, or \"*\" for everyone."
+    )]
     pub policy_text: Policy,
 }
 

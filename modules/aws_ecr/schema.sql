@@ -23,7 +23,7 @@ CREATE FUNCTION iasql.public_repository_guard() RETURNS trigger LANGUAGE plpgsql
 BEGIN
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
-    NEW.tags := (NEW.tags #>> '{}')::jsonb;
+    NEW.tags := iasql.unwrapped(NEW.tags, 'tags');
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.repository_arn IS NULL THEN NEW.repository_arn := OLD.repository_arn;
   ELSIF NEW.repository_arn IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.repository_arn IS DISTINCT FROM OLD.repository_arn) THEN
@@ -99,7 +99,7 @@ BEGIN
   IF NEW.scan_on_push IS NULL THEN NEW.scan_on_push := false; END IF;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
-    NEW.tags := (NEW.tags #>> '{}')::jsonb;
+    NEW.tags := iasql.unwrapped(NEW.tags, 'tags');
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.repository_arn IS NULL THEN NEW.repository_arn := OLD.repository_arn;
   ELSIF NEW.repository_arn IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.repository_arn IS DISTINCT FROM OLD.repository_arn) THEN
@@ -161,14 +161,17 @@ CREATE FUNCTION iasql.repository_policy_guard() RETURNS trigger LANGUAGE plpgsql
 BEGIN
   NEW.region := iasql.known_region(NEW.region);
   IF jsonb_typeof(NEW.policy_text) = 'string' THEN
-    NEW.policy_text := (NEW.policy_text #>> '{}')::jsonb;
+    NEW.policy_text := iasql.unwrapped(NEW.policy_text, 'policy_text');
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.registry_id IS NULL THEN NEW.registry_id := OLD.registry_id;
   ELSIF NEW.registry_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.registry_id IS DISTINCT FROM OLD.registry_id) THEN
     PERFORM iasql.cloud_owned('repository_policy', 'registry_id');
   END IF;
-  IF NOT (NEW.policy_text IS NULL OR (jsonb_typeof(NEW.policy_text) = 'object' AND NEW.policy_text ? 'Statement' AND NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(NEW.policy_text -> 'Statement') WHEN 'array' THEN NEW.policy_text -> 'Statement' ELSE jsonb_build_array(NEW.policy_text -> 'Statement') END) AS item (statement) WHERE jsonb_typeof(item.statement) <> 'object' OR NOT item.statement ?| '{Action,NotAction}' OR coalesce(item.statement ->> 'Effect', '') NOT IN ('Allow', 'Deny')))) THEN
+  IF NOT (NEW.policy_text IS NULL OR (jsonb_typeof(NEW.policy_text) = 'object' AND NEW.policy_text ? 'Statement' AND NEW.policy_text -> 'Statement' <> '[]' AND NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(NEW.policy_text -> 'Statement') WHEN 'array' THEN NEW.policy_text -> 'Statement' ELSE jsonb_build_array(NEW.policy_text -> 'Statement') END) AS item (statement) WHERE jsonb_typeof(item.statement) <> 'object' OR NOT item.statement ?| '{Action,NotAction}' OR coalesce(item.statement ->> 'Effect', '') NOT IN ('Allow', 'Deny')))) THEN
     RAISE check_violation USING MESSAGE = 'policy_text is not a policy document', HINT = 'Write an object with a Statement whose items have Effect and Action, as in {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ecr:*"}]}.', TABLE = 'repository_policy';
+  END IF;
+  IF NOT (NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(NEW.policy_text -> 'Statement') WHEN 'array' THEN NEW.policy_text -> 'Statement' ELSE jsonb_build_array(NEW.policy_text -> 'Statement') END) AS item (statement) WHERE NOT item.statement ?| '{Principal,NotPrincipal}')) THEN
+    RAISE check_violation USING MESSAGE = 'policy_text has a statement without a Principal: it says for nobody what is allowed', HINT = 'Write whom it is for, as in "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, or "*" for everyone.', TABLE = 'repository_policy';
   END IF;
   RETURN NEW;
 END $guard$;

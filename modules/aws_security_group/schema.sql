@@ -29,7 +29,7 @@ BEGIN
   NEW.region := iasql.known_region(NEW.region);
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
-    NEW.tags := (NEW.tags #>> '{}')::jsonb;
+    NEW.tags := iasql.unwrapped(NEW.tags, 'tags');
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.group_id IS NULL THEN NEW.group_id := OLD.group_id;
   ELSIF NEW.group_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.group_id IS DISTINCT FROM OLD.group_id) THEN
@@ -105,7 +105,7 @@ BEGIN
   NEW.cidr_ipv6 := NEW.cidr_ipv6::cidr::text;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
-    NEW.tags := (NEW.tags #>> '{}')::jsonb;
+    NEW.tags := iasql.unwrapped(NEW.tags, 'tags');
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.security_group_rule_id IS NULL THEN NEW.security_group_rule_id := OLD.security_group_rule_id;
   ELSIF NEW.security_group_rule_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.security_group_rule_id IS DISTINCT FROM OLD.security_group_rule_id) THEN

@@ -37,7 +37,7 @@ BEGIN
   IF NEW.enable_dns_hostnames IS NULL THEN NEW.enable_dns_hostnames := false; END IF;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
-    NEW.tags := (NEW.tags #>> '{}')::jsonb;
+    NEW.tags := iasql.unwrapped(NEW.tags, 'tags');
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.vpc_id IS NULL THEN NEW.vpc_id := OLD.vpc_id;
   ELSIF NEW.vpc_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.vpc_id IS DISTINCT FROM OLD.vpc_id) THEN
@@ -111,7 +111,7 @@ BEGIN
   IF NEW.map_public_ip_on_launch IS NULL THEN NEW.map_public_ip_on_launch := false; END IF;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
-    NEW.tags := (NEW.tags #>> '{}')::jsonb;
+    NEW.tags := iasql.unwrapped(NEW.tags, 'tags');
   END IF;
   IF TG_OP = 'UPDATE' AND NEW.subnet_id IS NULL THEN NEW.subnet_id := OLD.subnet_id;
   ELSIF NEW.subnet_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.subnet_id IS DISTINCT FROM OLD.subnet_id) THEN

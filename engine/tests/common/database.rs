@@ -83,6 +83,15 @@ impl Database {
         self.rows.iter().filter(refers).map(|(key, _)| key.clone()).collect()
     }
 
+    /// What was agreed on a row; one that was removed and added again is agreed on as before.
+    pub fn agreed(&self, key: &(&'static str, String), record: &Record) -> Option<&BaseRecord> {
+        let again = |((table, _), base): &(&(&str, String), &BaseRecord)| {
+            let same = compare::same_key(named(key.0), &base.row, &record.row);
+            *table == key.0 && same && base.region == record.region
+        };
+        self.base.get(key).or_else(|| self.base.iter().find(again).map(|(_, base)| base))
+    }
+
     /// Changes a row, and what refers to it by name: ON UPDATE CASCADE.
     pub fn set(&mut self, key: &(&'static str, String), record: Record) {
         let referring = self.referring(key);

@@ -385,48 +385,30 @@ impl Sim {
                 change.discards && world.table(change.node).name == table && this
             })
         };
-        for ((table, key), old) in &before.rows {
-            let definition = named(table);
-            // A row removed and added again is agreed on as before.
-            let again = || {
-                let mut base = before.base.iter().filter(|((of, _), _)| of == table);
-                let same = |base: &BaseRecord| {
-                    compare::same_key(definition, &base.row, &old.row) && base.region == old.region
-                };
-                base.find(|(_, base)| same(base)).map(|(_, base)| base)
-            };
-            let base = before.base.get(&(*table, key.clone())).or_else(again);
-            let Some(new) = self.db.rows.get(&(*table, key.clone())) else {
-                let edited = base.is_none_or(|base| {
-                    let differs = |at: usize| {
-                        compare::differs(&definition.columns[at], &old.row[at], &base.row[at])
-                    };
-                    base.region != old.region || (0..definition.columns.len()).any(differs)
-                });
-                assert!(
-                    !edited || said(table, &old.pk),
-                    "the edit of {table} {key} is gone without a word"
-                );
-                continue;
-            };
-            let lost = (0..definition.columns.len()).any(|at| {
-                let column = &definition.columns[at];
-                let edited =
-                    base.is_none_or(|base| compare::differs(column, &old.row[at], &base.row[at]));
-                // What refers by name follows it by itself.
-                let own = column.references.as_ref().is_none_or(|to| to.by == By::Id);
-                own && edited && compare::differs(column, &old.row[at], &new.row[at])
-            });
+        for (key, old) in &before.rows {
+            let (table, base) = (named(key.0), before.agreed(key, old));
+            // What refers by name follows it by itself.
             let by_name =
                 |column: &Column| column.references.as_ref().is_some_and(|to| to.by == By::Name);
-            let follows = definition.columns.iter().any(by_name);
-            let moved = !follows
-                && base.is_some_and(|base| base.region != old.region)
-                && new.region != old.region;
-            assert!(
-                !(lost || moved) || said(table, &old.pk),
-                "the edit of {table} {key} is gone without a word"
-            );
+            let follows = table.columns.iter().any(by_name);
+            let edited = |at: usize| {
+                let column = &table.columns[at];
+                let other =
+                    |base: &BaseRecord| compare::differs(column, &old.row[at], &base.row[at]);
+                !by_name(column) && base.is_none_or(other)
+            };
+            let moved = !follows && base.is_some_and(|base| base.region != old.region);
+            let lost = match self.db.rows.get(key) {
+                None => base.is_none() || moved || (0..table.columns.len()).any(edited),
+                Some(new) => {
+                    let lost = |at: usize| {
+                        compare::differs(&table.columns[at], &old.row[at], &new.row[at])
+                    };
+                    let moved_back = moved && new.region != old.region;
+                    moved_back || (0..table.columns.len()).any(|at| edited(at) && lost(at))
+                }
+            };
+            assert!(!lost || said(key.0, &old.pk), "the edit of {key:?} is gone without a word");
         }
     }
 

@@ -43,7 +43,7 @@ fn policy(column: &str) -> Vec<[String; 3]> {
     let statements = format!("NEW.{column} -> 'Statement'");
     let sound = format!(
         "NEW.{column} IS NULL OR (jsonb_typeof(NEW.{column}) = 'object' AND NEW.{column} ? 'Statement' \
-         AND NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof({statements}) WHEN 'array' \
+         AND {statements} <> '[]' AND NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof({statements}) WHEN 'array' \
          THEN {statements} ELSE jsonb_build_array({statements}) END) AS item (statement) \
          WHERE jsonb_typeof(item.statement) <> 'object' OR NOT item.statement ?| '{{Action,NotAction}}' \
          OR coalesce(item.statement ->> 'Effect', '') NOT IN ('Allow', 'Deny')))"
