@@ -36,7 +36,7 @@ impl Call {
         let stream = accept(&address.1, handle)?;
         drop(address);
         let mut call = Self { stream, unread: Vec::new(), handle, name };
-        call.send(&Order::Job(job))?;
+        call.send(&Order::Job(Box::new(job)))?;
         Ok(call)
     }
 

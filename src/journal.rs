@@ -13,8 +13,8 @@ use pgrx::pg_sys::PgTryBuilder;
 use pgrx::pg_sys::panic::CaughtError;
 use serde_json::{Map, json};
 use std::cell::RefCell;
-use std::panic::AssertUnwindSafe;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 
 /// The journal of one call.
 pub struct Journal {
@@ -206,7 +206,9 @@ fn transaction<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, St
     let held = unsafe { pg_sys::InterruptHoldoffCount };
     let outcome = PgTryBuilder::new(inside)
         .catch_others(|error| match error {
-            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => Err(report.message().to_owned()),
+            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
+                Err(report.message().to_owned())
+            }
             CaughtError::RustPanic { ereport, .. } => Err(ereport.message().to_owned()),
         })
         .execute();

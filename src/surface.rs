@@ -1,5 +1,9 @@
 //! The functions that sql/iasql--*.sql names. Each calls what does the work, and raises what that
 //! returns as an error.
+#![expect(
+    clippy::type_complexity,
+    reason = "the macro of pgrx wants each table of columns spelled out"
+)]
 
 use crate::error::{Error, Result};
 use crate::{apply, install, report, store, sync};

@@ -64,6 +64,10 @@ pub extern "C-unwind" fn iasql_worker(database: pg_sys::Datum) {
     let Ok(runtime) = runtime else { return };
     // SAFETY: a plain counter of this process, which PostgreSQL's own macros treat the same way.
     unsafe { pg_sys::InterruptHoldoffCount += 1 };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the worker's whole life, with the terminate flag polled"
+    )]
     runtime.block_on(async {
         tokio::select! {
             biased;
@@ -259,8 +263,12 @@ async fn list(
         if !journal::is_there().map_err(broken)? {
             return Err(Failure {
                 kind: Trouble::NotReady,
-                message: "the extension was created in this transaction: commit before the first apply".to_owned(),
-                hint: "The journal of changes has to be there whatever becomes of this transaction.".to_owned(),
+                message:
+                    "the extension was created in this transaction: commit before the first apply"
+                        .to_owned(),
+                hint:
+                    "The journal of changes has to be there whatever becomes of this transaction."
+                        .to_owned(),
                 ..Failure::default()
             });
         }

@@ -292,7 +292,7 @@ BAD_ROWS = [
         "policy_text",
         "Principal",
     ),
-    ("repository_policy", {"policy_text": "'\"{oops\"'"}, "23514", "policy_text", "Statement"),
+    ("repository_policy", {"policy_text": "'\"{oops\"'"}, "22P02", "policy_text", "Write the document"),
     ("repository_policy", {"repository_name": "'nothing'"}, "23503", "repository", ""),
     # Ranges.
     ("vpc", {"cidr_block": "'10.2.0.1/16'"}, "22P02", 'write "10.2.0.0/16"', "10.2.0.0/16"),
@@ -482,15 +482,22 @@ def test_without_credentials_the_error_says_where_to_put_them(
         assert emulator.calls() == []
 
 
-def test_a_region_of_the_environment_that_does_not_exist_is_refused(
+def test_a_region_of_the_environment_that_does_not_exist_has_no_endpoint(
     testbed: Testbed, cloud: Cloud, emulator: Emulator
 ) -> None:
+    """At AWS itself: its names of hosts hold the region. Nothing is sent without such a host."""
     environment = emulator.environment | {"AWS_REGION": "us-nowhere-1"}
+    del environment["AWS_ENDPOINT_URL"]
     further = FurtherServer(testbed, "no_region", server_environment(environment))
     with running(further) as server, fresh_database(server) as db:
-        error = db.error("SELECT * FROM iasql_install('aws_cloudwatch')")
-        assert error.message and "us-nowhere-1" in error.message
-        assert changing_calls(emulator) == []
+        error = refused(
+            db,
+            "SELECT * FROM iasql_install('aws_cloudwatch')",
+            "08006",
+            "https://sts.us-nowhere-1.amazonaws.com",
+        )
+        assert error.hint and error.hint.startswith("Check the region's name")
+        assert db.sql("SELECT * FROM aws_regions") == []
 
 
 WRONG_KEY = {

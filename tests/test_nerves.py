@@ -294,7 +294,7 @@ def test_a_change_under_way_is_recorded_when_its_caller_goes(
     call = begin(site, end, "SELECT * FROM iasql_apply()")
     wait_until("CreateVpc", lambda: underway(emulator, since, operation="CreateVpc"))
     cut_short(site, end, call)
-    wait_until("its outcome", lambda: site.sql("SELECT FROM iasql_history WHERE outcome = 'done'"))
+    wait_until("its outcome", lambda: site.sql("SELECT 1 FROM iasql_history WHERE outcome = 'done'"))
     (vpc,) = vpcs(cloud)
     (entry,) = site.sql("SELECT * FROM iasql_history")
     assert (entry["action"], entry["table_name"], entry["cloud_id"]) == ("create", "vpc", vpc["VpcId"])
@@ -439,7 +439,7 @@ def test_an_apply_that_dies_is_finished_by_the_next(
     emulator.faults([{"operation": "CreateVpc", "count": 1, "hang": "after"}])
     call = Statement(db, "SELECT * FROM iasql_apply()")
     wait_until("CreateVpc", lambda: underway(emulator, since, operation="CreateVpc"))
-    done = "SELECT FROM iasql_history WHERE outcome = 'done'"
+    done = "SELECT 1 FROM iasql_history WHERE outcome = 'done'"
     wait_until("the log group's outcome", lambda: db.sql(done))
     pid = die(db, call, death)
     if death.startswith("kill"):
@@ -474,7 +474,7 @@ def test_rows_that_die_with_their_apply_leave_orphans(
     group = "INSERT INTO log_group (log_group_name) VALUES ('gone')"
     call = Statement(db, "BEGIN", insert, group, "SELECT * FROM iasql_apply()")
     wait_until("CreateVpc", lambda: underway(emulator, since, operation="CreateVpc"))
-    done = "SELECT FROM iasql_history WHERE outcome = 'done'"
+    done = "SELECT 1 FROM iasql_history WHERE outcome = 'done'"
     wait_until("the log group's outcome", lambda: db.sql(done))
     die(db, call, death)
     call.connection.close()
@@ -675,7 +675,7 @@ def test_a_slow_apply_says_what_it_is_at(
     emulator.faults([{"operation": "CreateVpc", "delay_ms": 3500}])
     call = Statement(site, "SELECT * FROM iasql_apply()")
     wait_until("CreateVpc", lambda: underway(emulator, since, operation="CreateVpc"))
-    wait_until("progress", lambda: site.sql("SELECT FROM iasql_progress WHERE done = 1"))
+    wait_until("progress", lambda: site.sql("SELECT 1 FROM iasql_progress WHERE done = 1"))
     (progress,) = site.sql("SELECT * FROM iasql_progress")
     assert progress["caller_pid"] == call.pid
     assert (progress["call"], progress["done"], progress["total"]) == ("apply", 1, 2)
@@ -687,7 +687,7 @@ def test_a_slow_apply_says_what_it_is_at(
     assert told and all(re.fullmatch(r"1 of 2: creating vpc .*\(\d+ s.*\)", it) for it in told)
     # One a second at most.
     assert len(told) <= 4
-    wait_until("no progress", lambda: not site.sql("SELECT FROM iasql_progress"))
+    wait_until("no progress", lambda: not site.sql("SELECT 1 FROM iasql_progress"))
 
 
 def test_a_reader_sees_progress_too(site: Database, emulator: Emulator, server: Server) -> None:

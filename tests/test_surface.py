@@ -984,7 +984,7 @@ def test_a_rename_replaces_and_the_row_keeps_its_id(db: Database, cloud: Cloud) 
     (found,) = cloud.logs.describe_log_groups()["logGroups"]
     assert (found["logGroupName"], found["retentionInDays"]) == ("new", 7)
     assert db.sql("SELECT id, log_group_arn FROM log_group") == [
-        {"id": row, "log_group_arn": found["arn"]}
+        {"id": row, "log_group_arn": found["logGroupArn"]}
     ]
     assert plan(db) == []
 
@@ -1408,17 +1408,17 @@ def test_whoami_says_whose_credentials_they_are(db: Database, emulator: Emulator
 
 
 def test_the_history_says_who_changed_what(db: Database, cloud: Cloud) -> None:
-    install(db, "aws_cloudwatch")
+    install(db, "aws_ecr")
     db.sql("CREATE ROLE operator_of_history; SET application_name = 'flyway'")
     try:
-        db.sql("INSERT INTO log_group (log_group_name, retention_in_days) VALUES ('web', 1)")
+        db.sql("INSERT INTO repository (repository_name) VALUES ('web')")
         db.sql("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO operator_of_history")
         db.sql("SET ROLE operator_of_history")
         apply(db)
         db.sql("RESET ROLE")
-        db.sql("UPDATE log_group SET retention_in_days = 7")
+        db.sql("UPDATE repository SET scan_on_push = true")
         apply(db)
-        db.sql("DELETE FROM log_group")
+        db.sql("DELETE FROM repository")
         apply(db)
     finally:
         db.sql("RESET ROLE; DROP OWNED BY operator_of_history; DROP ROLE operator_of_history")
@@ -1432,15 +1432,15 @@ def test_the_history_says_who_changed_what(db: Database, cloud: Cloud) -> None:
         (deleted, "delete", "deleted"),
     ):
         assert (row["action"], row["reason"], row["outcome"]) == (action, reason, "done")
-        assert (row["call"], row["table_name"], row["name"]) == ("apply", "log_group", "web")
+        assert (row["call"], row["table_name"], row["name"]) == ("apply", "repository", "web")
         assert (row["application_name"], row["caller_pid"]) == ("flyway", pid)
         assert (row["region"], row["error"]) == (REGION, None)
-        assert row["cloud_id"].endswith(":web")
+        assert row["cloud_id"].endswith(":repository/web")
         assert row["started_at"] <= row["ended_at"]
-    assert (created["before"], created["after"]["retention_in_days"]) == (None, 1)
-    assert updated["before"]["retention_in_days"] == 1
-    assert updated["after"]["retention_in_days"] == 7
-    assert (deleted["before"]["retention_in_days"], deleted["after"]) == (7, None)
+    assert (created["before"], created["after"]["scan_on_push"]) == (None, False)
+    assert updated["before"]["scan_on_push"] is False
+    assert updated["after"]["scan_on_push"] is True
+    assert (deleted["before"]["scan_on_push"], deleted["after"]) == (True, None)
 
 
 def test_what_a_table_cannot_hold_is_listed_and_left_alone(

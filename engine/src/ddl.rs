@@ -164,7 +164,10 @@ fn guard(sql: &mut String, table: &Table) {
         }
         if column.sql == "jsonb" {
             put!(body, "  IF jsonb_typeof(NEW.{column_name}) = 'string' THEN");
-            put!(body, "    NEW.{column_name} := iasql.unwrapped(NEW.{column_name}, '{column_name}');");
+            put!(
+                body,
+                "    NEW.{column_name} := iasql.unwrapped(NEW.{column_name}, '{column_name}');"
+            );
             put!(body, "  END IF;");
         }
     }

@@ -544,7 +544,7 @@ fn steps(world: &World, doing: &Doings, drafts: &[order::Draft], plan: &mut Plan
                 row: in_cloud_terms(world, node, row, &anew),
             },
             (_, true) => wire::Action::Create {
-                row: in_cloud_terms(world, node, row, &anew),
+                row: unmade(world, node, in_cloud_terms(world, node, row, &anew)),
                 born: born.contains_key(&node),
                 strip: strip.remove(&node).unwrap_or_default(),
             },
@@ -637,6 +637,16 @@ fn child(world: &World, among: Option<&Vec<usize>>, parent: usize, birth: &Birth
             }
         })
     })
+}
+
+/// A row without what AWS said of the thing it stood for before.
+fn unmade(world: &World, node: usize, row: Row) -> Row {
+    let columns = world.table(node).columns.iter();
+    let cell = |(column, cell): (&crate::table::Column, Value)| match column.settable() {
+        true => cell,
+        false => Value::Null,
+    };
+    columns.zip(row).map(cell).collect()
 }
 
 /// What is born along with a parent and described by no row.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Order {
     /// The first message: who asks, whose cloud, and what to list.
-    Job(Job),
+    Job(Box<Job>),
     /// Part of the steps to carry out; may come in several messages.
     Steps(Vec<Step>),
     /// All steps have been sent: begin.

@@ -454,11 +454,18 @@ impl World {
                 None => strangers.push(Node { table, region, seen: Some(seen), ..Node::default() }),
             }
         }
-        // The journal knows keys as the cloud does: before references become nodes.
-        let names: Vec<_> = strangers.iter().map(|node| name_in_journal(def, node)).collect();
+        // The journal speaks as the cloud does: ask it before references become nodes.
+        let journal = Journal::new(def, made);
+        let made = |node: &Node| {
+            journal.find(
+                &node.region,
+                &node.seen.as_ref()?.row,
+                node.seen.as_ref()?.mark.as_deref(),
+            )
+        };
+        let proofs: Vec<_> = strangers.iter().map(made).collect();
         self.link(first, &mut strangers);
-        let strangers = strangers.into_iter().zip(names).collect();
-        let strangers = self.match_journal(def, &by_pk, strangers, made);
+        let strangers = self.match_journal(&by_pk, strangers, &proofs);
         self.match_keys(table, first, strangers);
         self.index(table, first);
         self.link_to_self(table, first);
@@ -576,48 +583,20 @@ impl World {
     /// Gives resources that the journal knows to the rows they were made for, and marks the orphans.
     fn match_journal(
         &mut self,
-        def: &Table,
         by_pk: &HashMap<String, usize>,
-        strangers: Vec<(Node, Option<String>)>,
-        made: &[Made],
+        strangers: Vec<Node>,
+        proofs: &[Option<Proof<'_>>],
     ) -> Vec<Node> {
-        let mut by_id = HashMap::new();
-        let mut by_mark = HashMap::new();
-        let mut by_name = HashMap::new();
-        for made in made.iter().filter(|made| made.table == def.name) {
-            if let Some(id) = &made.cloud_id {
-                by_id.insert((made.region.as_str(), id.as_str()), made);
-            }
-            by_mark.insert(made.mark.as_str(), made);
-            // A name is all there is where the answer held no id, or never came.
-            if made.cloud_id.is_none() {
-                by_name.extend(key_in_journal(def, &made.region, &made.row).map(|key| (key, made)));
-            }
-        }
         let mut left = Vec::new();
-        for (mut stranger, name) in strangers {
-            let Some(seen) = &stranger.seen else { continue };
-            let id = def.cloud_id(&seen.row).unwrap_or_default();
-            let marked = seen.mark.as_deref().and_then(|mark| by_mark.get(mark));
-            let named = || {
-                name.as_ref()
-                    .and_then(|name| by_name.get(name))
-                    .filter(|made| made.could_be(def, &seen.row))
-            };
-            let by_id = || by_id.get(&(stranger.region.as_str(), id));
-            let Some(made) = marked.or_else(by_id).or_else(named) else {
+        for (mut stranger, proof) in strangers.into_iter().zip(proofs) {
+            let Some(proof) = proof else {
                 stranger.orphan = self.born_astray(&stranger);
                 left.push(stranger);
                 continue;
             };
-            // A name may have been given to something else since.
-            let created = def.columns.iter().position(|c| c.created);
-            let later = created
-                .and_then(|at| seen.row[at].as_str())
-                .is_some_and(|at| at > made.at.as_str());
-            stranger.orphan = made.aborted && (marked.is_some() || !later);
-            stranger.unfinished = made.cloud_id.is_none();
-            match by_pk.get(&*text(&made.pk)) {
+            stranger.orphan = proof.orphan;
+            stranger.unfinished = !proof.made.answered;
+            match by_pk.get(&*text(&proof.made.pk)) {
                 Some(&node) if self.made_for(node, &stranger) => self.take_over(node, stranger),
                 _ => left.push(stranger),
             }
@@ -790,27 +769,72 @@ impl World {
     }
 }
 
-/// The natural key of a stranger, in cloud terms.
-fn name_in_journal(def: &Table, node: &Node) -> Option<String> {
-    key_in_journal(def, &node.region, &node.seen.as_ref()?.row)
+/// What the journal knows of one table, in cloud terms.
+struct Journal<'a> {
+    def: &'static Table,
+    by_id: HashMap<(&'a str, &'a str), &'a Made>,
+    by_mark: HashMap<&'a str, &'a Made>,
+    by_name: HashMap<String, &'a Made>,
 }
 
-fn key_in_journal(def: &Table, region: &str, row: &Row) -> Option<String> {
-    let cell =
-        |at: usize| compare::canonical(def.columns[at].kind, row.get(at)?).to_string().into();
-    let cells: Option<Vec<String>> = def.keys().map(cell).collect();
-    cells
-        .filter(|cells| !cells.is_empty())
-        .map(|cells| format!("{region}\u{0}{}", cells.join("\u{0}")))
+/// That this database has made a resource.
+struct Proof<'a> {
+    made: &'a Made,
+    /// For a transaction that was rolled back.
+    orphan: bool,
 }
 
-impl Made {
-    /// Whether a resource of this name can be what was made. Where the answer never came, only the
-    /// time of its making tells it from a namesake.
-    fn could_be(&self, def: &Table, seen: &Row) -> bool {
-        let created = def.columns.iter().position(|c| c.created).and_then(|at| seen[at].as_str());
-        self.answered
-            || created.is_some_and(|at| self.since.as_str() <= at && at <= self.at.as_str())
+impl<'a> Journal<'a> {
+    fn new(def: &'static Table, made: &'a [Made]) -> Self {
+        let (by_id, by_mark, by_name) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut journal = Self { def, by_id, by_mark, by_name };
+        for made in made.iter().filter(|made| made.table == def.name) {
+            match &made.cloud_id {
+                Some(id) => _ = journal.by_id.insert((&made.region, id), made),
+                // A name is all there is where the answer held no id, or never came.
+                None => journal
+                    .by_name
+                    .extend(journal.name(&made.region, &made.row).map(|name| (name, made))),
+            }
+            if !made.mark.is_empty() {
+                journal.by_mark.insert(&made.mark, made);
+            }
+        }
+        journal
+    }
+
+    fn find(&self, region: &str, seen: &Row, mark: Option<&str>) -> Option<Proof<'a>> {
+        let created = self.def.columns.iter().position(|c| c.created);
+        let created = created.and_then(|at| seen.get(at)?.as_str());
+        if let Some(&made) = mark.and_then(|mark| self.by_mark.get(mark)) {
+            return Some(Proof { made, orphan: made.aborted });
+        }
+        let id = self.def.cloud_id(seen).unwrap_or_default();
+        if let Some(&made) = self.by_id.get(&(region, id)) {
+            // A name may have been given to something else since.
+            let later = created.is_some_and(|at| at > made.at.as_str());
+            return Some(Proof { made, orphan: made.aborted && !later });
+        }
+        if self.by_name.is_empty() {
+            return None;
+        }
+        let &made = self.by_name.get(&self.name(region, seen)?)?;
+        // Where the answer never came, only the time of its making tells it from a namesake.
+        let then = created.is_some_and(|at| made.since.as_str() <= at && at <= made.at.as_str());
+        (made.answered || then)
+            .then_some(Proof { made, orphan: made.aborted && (then || created.is_none()) })
+    }
+
+    /// The natural key.
+    fn name(&self, region: &str, row: &Row) -> Option<String> {
+        let mut name = region.to_owned();
+        let mut any = false;
+        for at in self.def.keys() {
+            any = true;
+            name.push('\0');
+            name.push_str(&compare::canonical(self.def.columns[at].kind, row.get(at)?).to_string());
+        }
+        any.then_some(name)
     }
 }
 

@@ -170,9 +170,8 @@ pub fn fill_in(
 ) {
     // An answer may not even hold an id: then the natural key tells which it is.
     let key = |row: &Row| -> Option<String> {
-        let cell = |at: usize| {
-            Some(compare::canonical(table.columns[at].kind, row.get(at)?).to_string())
-        };
+        let cell =
+            |at: usize| Some(compare::canonical(table.columns[at].kind, row.get(at)?).to_string());
         let cells: Vec<String> = table.keys().map(cell).collect::<Option<_>>()?;
         (!cells.is_empty()).then(|| cells.join("\u{0}"))
     };
@@ -244,7 +243,8 @@ impl Answers<'_> {
         let written = Written { row, ..stands(world, node, Row::new()) };
         to.fill.push(written.clone());
         // What the cloud calls by no name yet is agreed on when it does: found again by its key.
-        if whole && !cloud_id.is_empty() && !self.remaining.contains(&(it.table, plain(&wanted.pk))) {
+        if whole && !cloud_id.is_empty() && !self.remaining.contains(&(it.table, plain(&wanted.pk)))
+        {
             forget_other(to, world, node, &wanted.pk);
             to.agree.push((cloud_id, Written { region: wanted.region.clone(), ..written }));
         }

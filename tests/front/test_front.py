@@ -667,6 +667,175 @@ def test_a_selection_of_log_groups_that_moto_ignores_is_loud(front, logs):
     assert refused == "EmulatorNotImplemented"
 
 
+# IAM
+
+
+@pytest.fixture
+def iam(front):
+    return front.client("iam")
+
+
+def trust(**change):
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [{**statement, **change}]})
+
+
+PERMISSIONS = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}],
+    }
+)
+
+
+def make_role(iam, name="r", **more):
+    more.setdefault("AssumeRolePolicyDocument", trust())
+    return iam.create_role(RoleName=name, **more)["Role"]
+
+
+def make_policy(iam, name="p", **more):
+    made = iam.create_policy(PolicyName=name, PolicyDocument=PERMISSIONS, **more)
+    return made["Policy"]["Arn"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "{}",
+        trust(Effect="Maybe"),
+        trust(Action="ec2:*"),
+        trust(Resource="*"),
+        trust(Principal={}),
+        trust(Principal={"Service": "ecs-tasks"}),
+        trust(Principal={"AWS": "somebody"}),
+        trust(Principal={"AWS": "arn:aws:iam::123456789012:role/no-such-role"}),
+    ],
+)
+def test_a_trust_policy_must_be_one(iam, text):
+    refused = code(iam.create_role, RoleName="a", AssumeRolePolicyDocument=text)
+    assert refused == "MalformedPolicyDocument"
+    make_role(iam)
+    refused = code(iam.update_assume_role_policy, RoleName="r", PolicyDocument=text)
+    assert refused == "MalformedPolicyDocument"
+
+
+def test_a_role_trusts_who_exists(iam):
+    user = iam.create_user(UserName="u")["User"]["Arn"]
+    role = make_role(iam, "a", Path="/team/")["Arn"]
+    accounts = ["123456789012", "arn:aws:iam::123456789012:root", "arn:aws:iam::222222222222:role/x"]
+    make_role(iam, "b", AssumeRolePolicyDocument=trust(Principal={"AWS": [user, role, *accounts]}))
+    make_role(iam, "c", AssumeRolePolicyDocument=trust(Principal="*"))
+
+
+def test_names_and_paths_of_iam_are_checked(front):
+    # boto3 would not even send some of these.
+    iam = front.client("iam", parameter_validation=False)
+    for name in ["a b", "a/b", "", "é", "a" * 129]:
+        with pytest.raises(ClientError, match="ValidationError"):
+            make_role(iam, name)
+        with pytest.raises(ClientError, match="ValidationError"):
+            make_policy(iam, name)
+        assert code(iam.create_user, UserName=name) == "ValidationError"
+        assert code(iam.create_group, GroupName=name) == "ValidationError"
+        profile = code(iam.create_instance_profile, InstanceProfileName=name)
+        assert profile == "ValidationError"
+    with pytest.raises(ClientError, match="less than or equal to 64"):
+        make_role(iam, "a" * 65)
+    for path in ["x", "/x", "x/", "/x y/", "/" + "a" * 511 + "/"]:
+        with pytest.raises(ClientError, match="ValidationError"):
+            make_role(iam, Path=path)
+    for more in [{"Description": "a" * 1001}, {"MaxSessionDuration": 60}]:
+        with pytest.raises(ClientError, match="ValidationError"):
+            make_role(iam, **more)
+    assert make_role(iam, "a+=,.@_-b", Path="/team/x/")["Path"] == "/team/x/"
+
+
+def test_names_of_iam_are_the_same_in_any_case(iam):
+    make_role(iam, "web")
+    make_policy(iam, "web")
+    iam.create_user(UserName="web")
+    iam.create_group(GroupName="web")
+    iam.create_instance_profile(InstanceProfileName="web")
+    for name in ["web", "Web"]:
+        with pytest.raises(ClientError, match="EntityAlreadyExists.*Role with name"):
+            make_role(iam, name)
+        with pytest.raises(ClientError, match="EntityAlreadyExists"):
+            make_policy(iam, name, Path="/elsewhere/")
+        assert code(iam.create_user, UserName=name) == "EntityAlreadyExists"
+        assert code(iam.create_group, GroupName=name) == "EntityAlreadyExists"
+        profile = code(iam.create_instance_profile, InstanceProfileName=name)
+        assert profile == "EntityAlreadyExists"
+
+
+def test_a_policy_that_is_used_is_not_deleted(iam):
+    make_role(iam)
+    arn = make_policy(iam)
+    iam.attach_role_policy(RoleName="r", PolicyArn=arn)
+    assert code(iam.delete_policy, PolicyArn=arn) == "DeleteConflict"
+    used = iam.list_entities_for_policy(PolicyArn=arn, MaxItems=10)
+    assert [role["RoleName"] for role in used["PolicyRoles"]] == ["r"]
+    assert code(iam.delete_role, RoleName="r") == "DeleteConflict"
+    iam.detach_role_policy(RoleName="r", PolicyArn=arn)
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=PERMISSIONS)
+    assert code(iam.delete_policy, PolicyArn=arn) == "DeleteConflict"
+    iam.delete_policy_version(PolicyArn=arn, VersionId="v2")
+    iam.delete_policy(PolicyArn=arn)
+    iam.delete_role(RoleName="r")
+
+
+def test_a_user_or_group_that_is_used_is_not_deleted(iam):
+    iam.create_user(UserName="u")
+    iam.create_group(GroupName="g")
+    policy = make_policy(iam)
+    key = iam.create_access_key(UserName="u")["AccessKey"]["AccessKeyId"]
+    steps = [
+        (lambda: None, lambda: iam.delete_access_key(UserName="u", AccessKeyId=key)),
+        (
+            lambda: iam.create_login_profile(UserName="u", Password="Pass-word-1"),
+            lambda: iam.delete_login_profile(UserName="u"),
+        ),
+        (
+            lambda: iam.add_user_to_group(UserName="u", GroupName="g"),
+            lambda: iam.remove_user_from_group(UserName="u", GroupName="g"),
+        ),
+    ]
+    for do, undo in steps:
+        do()
+        assert code(iam.delete_user, UserName="u") == "DeleteConflict"
+        if do is steps[2][0]:
+            assert code(iam.delete_group, GroupName="g") == "DeleteConflict"
+        undo()
+    iam.attach_group_policy(GroupName="g", PolicyArn=policy)
+    assert code(iam.delete_group, GroupName="g") == "DeleteConflict"
+    iam.detach_group_policy(GroupName="g", PolicyArn=policy)
+    iam.delete_user(UserName="u")
+    iam.delete_group(GroupName="g")
+
+
+def test_a_services_own_role_is_left_alone(iam):
+    made = iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")["Role"]["RoleName"]
+    assert code(iam.delete_role, RoleName=made) == "UnmodifiableEntity"
+
+
+def test_iam_lists_come_in_pages(front, iam):
+    make_role(iam)
+    for n in range(5):
+        iam.create_user(UserName=f"u{n}")
+        iam.put_role_policy(RoleName="r", PolicyName=f"p{n}", PolicyDocument=PERMISSIONS)
+    page = {"PageSize": 2}
+    assert sizes(iam, "list_users", "Users", PaginationConfig=page) == [2, 2, 1]
+    inline = dict(RoleName="r", PaginationConfig=page)
+    assert sizes(iam, "list_role_policies", "PolicyNames", **inline) == [2, 2, 1]
+    front.set(page_size=3)
+    assert sizes(iam, "list_users", "Users") == [3, 2]
+    assert code(iam.list_users, Marker="made-up") == "ValidationError"
+
+
 # Tags of many services
 
 

@@ -296,6 +296,12 @@ impl Cloud {
         Ok(going)
     }
 
+    /// Whether it goes along with what it is part of.
+    pub fn is_part(&self, at: u32) -> bool {
+        let thing = &self.things[&at];
+        matches!(thing.table.name, "rule" | "policy") || thing.kept().is_some()
+    }
+
     /// What directly refers to a thing.
     pub fn referring(&self, at: u32) -> Vec<u32> {
         let Some(to) = self.things.get(&at) else { return Vec::new() };
@@ -323,9 +329,9 @@ impl Cloud {
     }
 
     /// What it all comes to, whatever the ids are.
-    pub fn gist(&self) -> Vec<String> {
-        let mut gist: Vec<String> =
-            self.things.values().map(|thing| self.gist_of(thing, 4)).collect();
+    pub fn gist(&self, of: impl Fn(u32) -> bool) -> Vec<String> {
+        let things = self.things.iter().filter(|(at, _)| of(**at));
+        let mut gist: Vec<String> = things.map(|(_, thing)| self.gist_of(thing, 4)).collect();
         gist.sort();
         gist
     }

@@ -9,6 +9,7 @@ use iasql_engine::world::plain;
 use iasql_engine::{Row, Value};
 use proptest::prelude::*;
 use serde_json::json;
+use std::sync::OnceLock;
 
 /// One thing that happens. The numbers choose among what there is at that moment.
 #[derive(Debug, Clone)]
@@ -91,6 +92,23 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// Whether it is something that a user writes.
+    pub fn is_edit(&self) -> bool {
+        use Op::{Again, Delete, DeleteAll, Edit, Insert, Move, Swap};
+        matches!(
+            self,
+            Insert { .. }
+                | Edit { .. }
+                | Delete { .. }
+                | Again { .. }
+                | Swap { .. }
+                | Move { .. }
+                | DeleteAll
+        )
+    }
+}
+
 pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op(), 1..most)
 }
@@ -127,6 +145,11 @@ fn op() -> impl Strategy<Value = Op> {
 
 /// An account with a bit of everything, all of it in rows.
 pub fn furnished() -> Sim {
+    static ONE: OnceLock<Sim> = OnceLock::new();
+    ONE.get_or_init(furnish).clone()
+}
+
+fn furnish() -> Sim {
     let mut sim = Sim::imported();
     for (region, digit) in [("r1", 1), ("r2", 2)] {
         let net = sim.insert("net", region, json!({"range": format!("10.{digit}.0.0/16")}));

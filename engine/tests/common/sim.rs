@@ -528,11 +528,51 @@ impl Sim {
         self.cloud.things.keys().copied().filter(|at| !ours(at)).collect()
     }
 
+    /// What it all comes to, but for what is not ours.
+    pub fn gist(&self) -> Vec<String> {
+        let strangers = self.unmanaged();
+        self.cloud.gist(|at| !strangers.contains(&at))
+    }
+
+    /// Nothing is left over: what is nobody's was so before, or AWS has made it and keeps it.
+    #[track_caller]
+    pub fn nothing_left_over(&self, before: &Cloud) {
+        for at in self.unmanaged() {
+            let thing = &self.cloud.things[&at];
+            let parent =
+                self.cloud.things.values().find(|it| it.cell("grp_id") == thing.cell("grp_id"));
+            let kept = thing.kept().is_some()
+                || (thing.table.name == "rule" && parent.is_some_and(|it| it.kept().is_some()));
+            let fine = before.things.contains_key(&at) || kept;
+            assert!(fine, "left over: {} {:?}", thing.table.name, thing.row);
+        }
+    }
+
+    pub fn has_row(&self, at: u32) -> bool {
+        let thing = &self.cloud.things[&at];
+        self.has_base(thing.table.name, &thing.region, thing.id())
+    }
+
     fn has_base(&self, table: &str, region: &str, id: &str) -> bool {
         self.db
             .base
             .iter()
             .any(|((of, _), base)| *of == table && base.region == region && base.cloud_id == id)
+    }
+
+    /// Whether it came along with something of which nobody knows whether it was finished.
+    fn is_born_of_unfinished(&self, at: u32) -> bool {
+        let thing = &self.cloud.things[&at];
+        let unfinished =
+            |entry: &Entry| entry.creates && entry.outcome.is_none() && entry.table == "grp";
+        thing.table.name == "rule"
+            && thing.cell("range") == "0.0.0.0/0"
+            && self.journal.iter().filter(|entry| unfinished(entry)).any(|entry| {
+                let mut parents = self.cloud.things.values().filter(|it| it.table.name == "grp");
+                parents.any(|it| {
+                    it.mark.as_ref() == Some(&entry.mark) && it.id() == thing.cell("grp_id")
+                })
+            })
     }
 
     /// Whether the journal proves that this was made for nothing.
@@ -798,12 +838,8 @@ impl Work<'_> {
         let id = table.cloud_id(was).expect("an id").to_owned();
         let Some(at) = self.sim.cloud.find(table.name, &step.region, &id) else { return Ok(None) };
         let ours = self.sim.has_base(table.name, &step.region, &id)
-            || self.world.nodes.iter().any(|it| {
-                it.orphan
-                    && it.seen.as_ref().is_some_and(|seen| {
-                        self.world.tables[it.table].cloud_id(&seen.row) == Some(&id)
-                    })
-            });
+            || self.sim.is_orphan(at)
+            || self.sim.is_born_of_unfinished(at);
         assert!(ours, "nobody asked for {} {id} to go: {step:?}", table.name);
         // Whoever refers to it and has a step of its own to let go has taken that step.
         for other in self.sim.cloud.referring(at) {

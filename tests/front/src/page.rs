@@ -69,6 +69,20 @@ const fn json_list(
     Listing { service, operation, path, size, token, next, least: 1, most, default, named }
 }
 
+/// A list of a query service, in the answer's only other member.
+const fn query(
+    (service, size, next): (&'static str, &'static str, &'static str),
+    operation: &'static str,
+    path: &'static [&'static str],
+    most: usize,
+) -> Listing {
+    let (token, default, named) = ("Marker", Some(100), "");
+    Listing { service, operation, path, size, token, next, least: 1, most, default, named }
+}
+
+const IAM: (&str, &str, &str) = ("iam", "MaxItems", "Marker");
+const ELB: (&str, &str, &str) = ("elbv2", "PageSize", "NextMarker");
+
 /// A list that moto pages itself.
 const fn native(
     service: &'static str,
@@ -108,6 +122,23 @@ const LISTINGS: &[Listing] = &[
         100,
         "repositoryNames",
     ),
+    query(IAM, "ListUsers", &["ListUsersResult", "Users"], 1000),
+    query(IAM, "ListGroups", &["ListGroupsResult", "Groups"], 1000),
+    query(IAM, "ListGroupsForUser", &["ListGroupsForUserResult", "Groups"], 1000),
+    query(IAM, "ListAccessKeys", &["ListAccessKeysResult", "AccessKeyMetadata"], 1000),
+    query(IAM, "ListRolePolicies", &["ListRolePoliciesResult", "PolicyNames"], 1000),
+    query(IAM, "ListUserPolicies", &["ListUserPoliciesResult", "PolicyNames"], 1000),
+    query(IAM, "ListGroupPolicies", &["ListGroupPoliciesResult", "PolicyNames"], 1000),
+    query(IAM, "ListPolicyVersions", &["ListPolicyVersionsResult", "Versions"], 1000),
+    query(IAM, "ListInstanceProfiles", &["ListInstanceProfilesResult", "InstanceProfiles"], 1000),
+    query(
+        IAM,
+        "ListInstanceProfilesForRole",
+        &["ListInstanceProfilesForRoleResult", "InstanceProfiles"],
+        1000,
+    ),
+    query(ELB, "DescribeTargetGroups", &["DescribeTargetGroupsResult", "TargetGroups"], 400),
+    query(ELB, "DescribeListeners", &["DescribeListenersResult", "Listeners"], 400),
     Listing {
         service: "tagging",
         operation: "GetResources",
@@ -168,6 +199,11 @@ impl Listing {
                     format!("Value ( {text} ) for parameter maxResults is invalid. {bound}");
                 Err(Failure::refuse("InvalidParameterValue", message))
             }
+            _ if call.protocol == Protocol::Query => {
+                let bounds = format!("between {} and {}", self.least, self.most);
+                let message = format!("Member '{}' must have a value {bounds}", self.size);
+                Err(Failure::refuse("ValidationError", message))
+            }
             _ => {
                 let message = format!(
                     "Invalid parameter at '{}' failed to satisfy constraint: 'Member must be \
@@ -185,6 +221,9 @@ impl Listing {
                 "Value ( {token} ) for parameter NextToken is invalid. The token is invalid."
             );
             return Failure::refuse("InvalidParameterValue", message);
+        }
+        if call.protocol == Protocol::Query {
+            return Failure::refuse("ValidationError", "Invalid Marker.");
         }
         Failure::refuse("InvalidParameterException", "Invalid parameter: nextToken is not valid.")
     }
@@ -278,7 +317,14 @@ fn with_token(listing: &Listing, answer: &Answer, token: &str) -> Answer {
             Some(old) => text.replace(&format!("{open}{old}{close}"), ""),
             None => text.to_owned(),
         };
-        let token = format!("{open}{}{close}", xml::escape(token));
+        let mut token = format!("{open}{}{close}", xml::escape(token));
+        let without = match listing.service {
+            "iam" => {
+                token.insert_str(0, "<IsTruncated>true</IsTruncated>");
+                without.replace("<IsTruncated>false</IsTruncated>", "")
+            }
+            _ => without,
+        };
         let (full, empty) = (format!("</{last}>"), format!("<{last}/>"));
         match without.rfind(&full).map(|at| at + full.len()) {
             Some(at) => [&without[..at], &token, &without[at..]].concat(),
@@ -335,6 +381,8 @@ impl Pages {
                 false => Ok(None),
             };
         }
+        // Whatever moto makes of them, it is to give the whole list.
+        call.remove_parameters(&[listing.size, listing.token]);
         let size = [asked.or(listing.default), limit].into_iter().flatten().min();
         let mut plan = Plan { listing, size, start: 0, whole: None };
         if let Some(token) = token {

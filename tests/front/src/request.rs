@@ -167,6 +167,21 @@ impl Call {
         self.set_form(form);
     }
 
+    /// Takes parameters of either protocol out.
+    pub fn remove_parameters(&mut self, names: &[&str]) {
+        if self.form.iter().any(|(name, _)| names.contains(&name.as_str())) {
+            let mut form = std::mem::take(&mut self.form);
+            form.retain(|(name, _)| !names.contains(&name.as_str()));
+            self.set_form(form);
+        }
+        if names.iter().any(|name| self.json.get(name).is_some())
+            && let Value::Object(mut json) = std::mem::take(&mut self.json)
+        {
+            json.retain(|name, _| !names.contains(&name.as_str()));
+            self.set_json(Value::Object(json));
+        }
+    }
+
     /// Replaces the form by a tree as [`Call::tree`] gives it.
     pub fn set_tree(&mut self, tree: &Value) {
         let mut form = Vec::new();

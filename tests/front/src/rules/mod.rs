@@ -6,6 +6,7 @@
 mod ec2;
 pub mod ecr;
 mod holders;
+mod iam;
 mod logs;
 mod permission;
 mod security_group;
@@ -29,6 +30,7 @@ pub async fn check(front: &Front, call: &mut Call) -> Result<Option<Answer>, Fai
     match call.service.as_str() {
         "ec2" => ec2::check(front, call).await,
         "ecr" => ecr::check(front, call).await.map(|()| None),
+        "iam" => iam::check(front, call).await.map(|()| None),
         "logs" => logs::check(front, call).await,
         "tagging" => tagging::check(front, call).await,
         _ => Ok(None),
