@@ -161,6 +161,7 @@ fn launch(call: &str, address: &str) -> Result<*mut pg_sys::BackgroundWorkerHand
         bgw_restart_time: pg_sys::BGW_NEVER_RESTART,
         // SAFETY: plain values of this process.
         bgw_main_arg: unsafe { pg_sys::MyDatabaseId }.into(),
+        // SAFETY: as above.
         bgw_notify_pid: unsafe { pg_sys::MyProcPid },
         ..Default::default()
     };

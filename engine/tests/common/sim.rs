@@ -233,8 +233,9 @@ impl Sim {
                     == (entry.table, &entry.region, &entry.cloud_id);
                 !later.creates && later.outcome == Some(true) && same && entry.cloud_id.is_some()
             };
-            entry.outcome != Some(false)
-                && self.fates.get(&entry.transaction) != Some(&Fate::Committed)
+            // A row that was committed knows what was made for it, unless nobody knows.
+            let known = self.fates.get(&entry.transaction) == Some(&Fate::Committed);
+            (entry.outcome.is_none() || (entry.outcome == Some(true) && !known))
                 && !self.journal[at + 1..].iter().any(gone)
         });
         open.map(|(_, entry)| Made {
