@@ -4,6 +4,7 @@ itself, and what to do; at the earliest point, before any call that changes the 
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -28,7 +29,10 @@ from support import (
     running,
     sync,
 )
-from testbed import REGION, Emulator, Server, Testbed, free_port, server_environment, wait_until
+from testbed import REGION, Emulator, Server, free_port, server_environment, wait_until
+
+if TYPE_CHECKING:
+    from testbed import Testbed  # at run time pytest would take it for a class of tests
 
 CALLS = [
     "iasql_plan_apply()",

@@ -19,9 +19,10 @@ from typing import Any
 
 import psycopg
 import pytest
+import testbed
 from conftest import Cloud, Database
 from psycopg.rows import dict_row
-from testbed import Emulator, Server, TestbedError, pg_config, wait_until
+from testbed import Emulator, Server, pg_config, wait_until
 
 #: How long the end of a call may take: a second, and half of one for a busy machine.
 SOON = 1.5
@@ -163,7 +164,7 @@ def reconnect(db: Database) -> None:
 def answers(db: Database) -> bool:
     try:
         return db.server.query("SELECT 1", db.name) == "1\n"
-    except TestbedError:
+    except testbed.TestbedError:
         return False
 
 
@@ -183,7 +184,7 @@ def restored(server: Server) -> Iterator[None]:
 def _up(server: Server) -> bool:
     try:
         return server.query("SELECT 1") == "1\n"
-    except TestbedError:
+    except testbed.TestbedError:
         return False
 
 

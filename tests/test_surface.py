@@ -1134,6 +1134,100 @@ def test_port_zero_is_a_port(db: Database, cloud: Cloud) -> None:
     assert plan(db) == []
 
 
+def test_two_equal_vpcs_are_two_and_the_right_one_goes(db: Database, cloud: Cloud) -> None:
+    install(db, "aws_vpc")
+    db.sql("INSERT INTO vpc (cidr_block) VALUES ('10.1.0.0/16'), ('10.1.0.0/16')")
+    apply(db)
+    assert list(vpcs(cloud).values()) == ["10.1.0.0/16"] * 2
+    assert plan(db) == []
+    keep, drop = (row["vpc_id"] for row in db.sql("SELECT vpc_id FROM vpc WHERE NOT is_default"))
+    assert keep != drop
+    db.sql("DELETE FROM vpc WHERE vpc_id = %s", drop)
+    apply(db)
+    assert list(vpcs(cloud)) == [keep]
+    assert plan(db) == []
+
+
+def test_the_default_group_of_a_new_vpc_is_taken_over_by_its_row(
+    db: Database, cloud: Cloud
+) -> None:
+    install(db, "aws_security_group")
+    db.sql("""
+        INSERT INTO vpc (cidr_block) VALUES ('10.1.0.0/16');
+        INSERT INTO security_group (group_name, vpc_id, tags)
+        SELECT 'default', id, '{"a": "b"}' FROM vpc WHERE NOT is_default;
+        INSERT INTO security_group_rule
+          (security_group_id, is_egress, ip_protocol, from_port, to_port, cidr_ipv4)
+        SELECT id, false, 'tcp', 22, 22, '10.0.0.0/8' FROM security_group WHERE group_id IS NULL;
+    """)
+    apply(db)
+    (vpc,) = vpcs(cloud)
+    filters = [{"Name": "vpc-id", "Values": [vpc]}]
+    (group,) = cloud.ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
+    assert {"Key": "a", "Value": "b"} in group["Tags"]
+    (rule,) = rules(cloud, group["GroupId"])
+    assert (rule["FromPort"], rule["IsEgress"]) == (22, False)
+    assert plan(db) == []
+    assert db.sql("SELECT * FROM iasql_drift()") == []
+
+
+def test_the_default_group_of_a_vpc_goes_along_with_it(db: Database, cloud: Cloud) -> None:
+    install(db, "aws_security_group")
+    db.sql("INSERT INTO vpc (cidr_block) VALUES ('10.1.0.0/16')")
+    apply(db)
+    sync(db)
+    db.notices.clear()
+    db.sql("""
+        CREATE TEMP TABLE going AS SELECT id FROM vpc WHERE NOT is_default;
+        DELETE FROM security_group_rule USING security_group g, going
+        WHERE g.id = security_group_id AND g.vpc_id = going.id;
+        DELETE FROM security_group USING going WHERE vpc_id = going.id;
+        DELETE FROM vpc USING going WHERE vpc.id = going.id;
+    """)
+    apply(db)
+    assert vpcs(cloud) == {}
+    assert [notice for notice in db.notices if "stays" in notice] == []
+    assert db.one("SELECT count(*) FROM security_group") == 1
+    assert plan(db) == []
+    assert sync(db) == []
+
+
+def test_a_rule_with_another_port_takes_the_place_of_the_old_one(
+    db: Database, cloud: Cloud
+) -> None:
+    install(db, "aws_security_group")
+    db.sql("""
+        INSERT INTO security_group (group_name) VALUES ('web');
+        INSERT INTO security_group_rule
+          (security_group_id, is_egress, ip_protocol, from_port, to_port, cidr_ipv4, description)
+        SELECT id, false, 'tcp', 80, 80, '0.0.0.0/0', 'web' FROM security_group
+        WHERE group_name = 'web';
+    """)
+    apply(db)
+    row = db.one("UPDATE security_group_rule SET from_port = 443, to_port = 443 WHERE from_port = 80 RETURNING id")
+    assert [line[:2] for line in apply(db)] == [("replace", "security_group_rule")]
+    (group,) = groups(cloud)
+    (rule,) = rules(cloud, group)
+    assert (rule["FromPort"], rule["Description"]) == (443, "web")
+    stored = db.one("SELECT security_group_rule_id FROM security_group_rule WHERE id = %s", row)
+    assert stored == rule["SecurityGroupRuleId"]
+    assert plan(db) == []
+
+
+def test_columns_of_the_users_own_survive_apply_and_sync(db: Database, cloud: Cloud) -> None:
+    install(db, "aws_cloudwatch")
+    db.sql("ALTER TABLE log_group ADD COLUMN cost_center text NOT NULL DEFAULT 'none'")
+    db.sql("INSERT INTO log_group (log_group_name, cost_center) VALUES ('web', 'c1')")
+    apply(db)
+    cloud.logs.put_retention_policy(logGroupName="web", retentionInDays=7)
+    cloud.logs.create_log_group(logGroupName="theirs")
+    sync(db)
+    rows = db.sql("SELECT log_group_name, cost_center, retention_in_days FROM log_group ORDER BY 1")
+    assert [tuple(row.values()) for row in rows] == [("theirs", "none", None), ("web", "c1", 7)]
+    db.sql("UPDATE log_group SET cost_center = 'c2'")
+    assert plan(db) == []
+
+
 # Settings that change what an apply does
 
 
