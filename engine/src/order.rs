@@ -18,7 +18,7 @@ pub struct Draft {
 
 /// The steps of all changes, with what they wait for, in no order yet. `eased` are the nodes that
 /// get along with less: see [`ease`].
-pub fn drafts(world: &World, doing: &BTreeMap<usize, Doing>, eased: &HashSet<usize>) -> Vec<Draft> {
+pub fn drafts(world: &World, doing: &BTreeMap<usize, Doing>, eased: &Eased) -> Vec<Draft> {
     let mut steps = Steps::default();
     for (&node, change) in doing {
         // What AWS keeps goes along with what it belongs to, by itself.
@@ -93,7 +93,7 @@ impl Steps {
     }
 
     /// A name can be given to something new when the old one is gone, and so can room.
-    fn wait_for_names(&mut self, world: &World, eased: &HashSet<usize>) {
+    fn wait_for_names(&mut self, world: &World, eased: &Eased) {
         let mut holders: HashMap<(usize, String), usize> = HashMap::new();
         let mut yards: HashMap<(usize, &str, Option<usize>), Vec<usize>> = HashMap::new();
         for (&node, &removal) in &self.removes {
@@ -124,7 +124,7 @@ impl Steps {
             let key = world.key(it.table, &wanted.region, &wanted.row);
             let holder = key.and_then(|key| holders.get(&(it.table, key)).copied());
             self.after[step].extend(holder.filter(|&holder| Some(holder) != own));
-            if world.table(node).exclusive && !eased.contains(&node) {
+            if world.table(node).exclusive && !eased.order.contains(&node) {
                 let yard = (it.table, wanted.region.as_str(), yard(world, node, &wanted.row));
                 self.after[step].extend(yards.get(&yard).into_iter().flatten());
             }
@@ -146,23 +146,45 @@ fn yard(world: &World, node: usize, row: &crate::Row) -> Option<usize> {
 
 /// Whether the replacement of a thing can be there before the old one goes: their names differ, and
 /// its kind allows it.
-pub fn made_first(world: &World, node: usize, eased: &HashSet<usize>) -> bool {
+pub fn made_first(world: &World, node: usize, eased: &Eased) -> bool {
     let it = &world.nodes[node];
     let (Some(wanted), Some(seen)) = (&it.wanted, &it.seen) else { return false };
     let key = |region, row| world.key(it.table, region, row);
     world.table(node).create_first
-        && !eased.contains(&node)
+        && !eased.order.contains(&node)
         && key(&wanted.region, &wanted.row) != key(&it.region, &seen.row)
 }
 
-/// Finds what can be given up to get out of a circle: that old ones of an exclusive kind are gone
-/// before new ones come, else that a new one is there before the old one goes (two that exchange
-/// their names). False if the circle is a true one.
-pub fn ease(world: &World, circle: &[usize], eased: &mut HashSet<usize>) -> bool {
-    let exclusive = |&&node: &&usize| world.table(node).exclusive && !eased.contains(&node);
+/// What was given up to get out of circles.
+#[derive(Debug, Default)]
+pub struct Eased {
+    /// These neither wait until old ones of an exclusive kind are gone, nor are they there before
+    /// the old one goes.
+    order: HashSet<usize>,
+    /// These are made anew although an update would do.
+    pub anew: HashSet<usize>,
+}
+
+/// Finds what can be given up to get out of a circle, the least first. Two that exchange their names
+/// can't both be there before the old one goes; what refers to one of them has to let go of it before
+/// there is another to refer to. False if the circle is a true one.
+pub fn ease(
+    world: &World,
+    doing: &BTreeMap<usize, Doing>,
+    circle: &[usize],
+    eased: &mut Eased,
+) -> bool {
+    let exclusive = |&&node: &&usize| world.table(node).exclusive && !eased.order.contains(&node);
     let first = |&&node: &&usize| made_first(world, node, eased);
-    let node = circle.iter().find(exclusive).or_else(|| circle.iter().find(first)).copied();
-    node.is_some_and(|node| eased.insert(node))
+    let updated = |&&node: &&usize| {
+        let kept = world.nodes[node].seen.as_ref().is_some_and(|seen| seen.kept.is_some());
+        doing.get(&node).is_some_and(|change| change.verb == Verb::Update) && !kept
+    };
+    let find = |which: &dyn Fn(&&usize) -> bool| circle.iter().find(which).copied();
+    if let Some(node) = find(&exclusive).or_else(|| find(&first)) {
+        return eased.order.insert(node);
+    }
+    find(&updated).is_some_and(|node| eased.anew.insert(node))
 }
 
 /// The steps so that each comes after those it waits for; else the nodes of a circle.

@@ -1,4 +1,4 @@
-//! What apply would do to the cloud: the table of DESIGN section 4, then what follows from it.
+//! What apply would do to the cloud: this table, then what follows from it.
 //!
 //! | wanted | base | seen | does |
 //! |---|---|---|---|
@@ -10,6 +10,7 @@
 //! | no | yes | no | forget |
 //! | no | no | yes | nothing, unless the journal proves it ours and unwanted |
 
+use crate::order::Eased;
 use crate::table::{Birth, By, Column};
 use crate::wire::{self, Step};
 use crate::world::{Base, Wanted, World, plain};
@@ -132,6 +133,12 @@ impl Doing {
     fn new(verb: Verb, reason: Reason) -> Self {
         Self { verb, along: false, reason, columns: Vec::new(), moved: false }
     }
+
+    fn ease(&mut self, node: usize, eased: &Eased) {
+        if self.verb == Verb::Update && eased.anew.contains(&node) {
+            self.verb = Verb::Replace;
+        }
+    }
 }
 
 /// What happens to which node.
@@ -162,7 +169,7 @@ pub fn pending(world: &World, node: usize) -> bool {
 /// Works out what apply would do.
 pub fn plan(world: &World) -> Plan {
     let mut held = out_of_sight(world);
-    let mut eased = HashSet::new();
+    let mut eased = Eased::default();
     loop {
         let (mut plan, doing) = decided(world, &mut held, &eased);
         match order::sorted(order::drafts(world, &doing, &eased)) {
@@ -170,7 +177,7 @@ pub fn plan(world: &World) -> Plan {
                 settle(world, &doing, &held, &mut plan);
                 steps(world, &doing, &drafts, &mut plan);
             }
-            Err(circle) if order::ease(world, &circle, &mut eased) => continue,
+            Err(circle) if order::ease(world, &doing, &circle, &mut eased) => continue,
             Err(circle) => {
                 let name =
                     |&node: &usize| format!("{} {}", world.table(node).name, world.label(node));
@@ -186,11 +193,13 @@ pub fn plan(world: &World) -> Plan {
 }
 
 /// Everything about a plan but its steps. What has to wait for something out of sight joins `held`.
-fn decided(world: &World, held: &mut HashSet<usize>, eased: &HashSet<usize>) -> (Plan, Doings) {
+fn decided(world: &World, held: &mut HashSet<usize>, eased: &Eased) -> (Plan, Doings) {
     let mut plan = Plan { problems: world.clashes.clone(), ..Plan::default() };
     let mut doing = loop {
         let nodes = (0..world.nodes.len()).filter(|node| !held.contains(node));
-        let mut doing = nodes.filter_map(|node| Some((node, decide(world, node)?))).collect();
+        let mut doing: Doings =
+            nodes.filter_map(|node| Some((node, decide(world, node)?))).collect();
+        doing.iter_mut().for_each(|(node, change)| change.ease(*node, eased));
         spread(world, &mut doing, held, eased);
         let waiting = waiting(world, &doing, held);
         if waiting.is_empty() {
@@ -239,7 +248,7 @@ fn decide(world: &World, node: usize) -> Option<Doing> {
 }
 
 /// What refers to something made anew has to be pointed at the new one, or made anew itself.
-fn spread(world: &World, doing: &mut Doings, held: &HashSet<usize>, eased: &HashSet<usize>) {
+fn spread(world: &World, doing: &mut Doings, held: &HashSet<usize>, eased: &Eased) {
     let mut anew: Vec<usize> =
         doing.keys().copied().filter(|&node| made_anew(world, doing, node)).collect();
     if anew.is_empty() {
@@ -272,6 +281,7 @@ fn spread(world: &World, doing: &mut Doings, held: &HashSet<usize>, eased: &Hash
             if replaces && change.verb == Verb::Update {
                 change.verb = Verb::Replace;
             }
+            change.ease(node, eased);
             if !before && made_anew(world, doing, node) {
                 anew.push(node);
             }
@@ -361,9 +371,10 @@ fn keep(world: &World, doing: &mut Doings, plan: &mut Plan) {
             }
             Verb::Delete => {
                 let has_row = |to: usize| back.contains(&to) || world.nodes[to].wanted.is_some();
-                // A row comes back to what it refers to. An orphan never had one.
+                // A row comes back to what it refers to, under its name. An orphan never had one.
                 if reason != Reason::Orphan
                     && world.targets(node, &seen.row).all(|(_, to)| has_row(to))
+                    && !world.has_namesake(node)
                 {
                     plan.settled.push((node, Settled::Kept));
                     back.insert(node);

@@ -52,7 +52,11 @@ pub fn sync(world: &World) -> Sync {
     let mut deletes = Vec::new();
     let fates = fates(world);
     for (node, it) in world.nodes.iter().enumerate() {
-        let homeless = || homeless(world, node, &it.seen.as_ref()?.row, &fates);
+        let homeless = || {
+            let taken = "a row that could not be compared with the cloud has its name";
+            let lost = homeless(world, node, &it.seen.as_ref()?.row, &fates);
+            Some(lost.unwrap_or_else(|| taken.to_owned()))
+        };
         let change = |verb, columns, discards| RowChange { node, verb, columns, discards };
         match (fates[node], &it.wanted, &it.seen) {
             (Fate::Seen, Some(_), Some(seen)) => {
@@ -82,28 +86,23 @@ pub fn sync(world: &World) -> Sync {
 }
 
 /// What becomes of each row. References stay whole: what a row that stays refers to stays, too, and
-/// what refers to something without a row has none itself.
+/// what refers to something without a row has none itself. Names stay unique.
 fn fates(world: &World) -> Vec<Fate> {
     let mut stays: HashSet<usize> = HashSet::new();
     loop {
-        let mut fates: Vec<Fate> =
-            (0..world.nodes.len()).map(|node| fate(world, node, &stays)).collect();
+        let taken = names(world, &stays);
+        let fate = |node| fate(world, node, &stays, &taken);
+        let mut fates: Vec<Fate> = (0..world.nodes.len()).map(fate).collect();
         // Tables come after those they refer to; only one that refers to itself takes more rounds.
         while lose(world, &mut fates) {}
-        let mut more: Vec<usize> =
-            (0..fates.len()).filter(|&node| fates[node] == Fate::Stays).collect();
+        let stay = |&node: &usize| fates[node] == Fate::Stays;
+        let mut more: Vec<usize> = (0..fates.len()).filter(stay).collect();
         let known = stays.len();
         while let Some(node) = more.pop() {
-            let Some(wanted) = world.nodes[node].wanted.as_ref().filter(|_| stays.insert(node))
-            else {
-                continue;
-            };
-            more.extend(
-                world
-                    .targets(node, &wanted.row)
-                    .map(|(_, to)| to)
-                    .filter(|&to| fates[to] == Fate::Goes),
-            );
+            let row = world.nodes[node].wanted.as_ref();
+            let Some(wanted) = row.filter(|_| stays.insert(node)) else { continue };
+            let targets = world.targets(node, &wanted.row).map(|(_, to)| to);
+            more.extend(targets.filter(|&to| fates[to] == Fate::Goes));
         }
         if stays.len() == known {
             return fates;
@@ -111,11 +110,33 @@ fn fates(world: &World) -> Vec<Fate> {
     }
 }
 
-fn fate(world: &World, node: usize, stays: &HashSet<usize>) -> Fate {
+/// The names of rows that stay.
+fn names(world: &World, stays: &HashSet<usize>) -> HashSet<(usize, String)> {
+    let name = |&node: &usize| {
+        let it = &world.nodes[node];
+        let wanted = it.wanted.as_ref()?;
+        Some((it.table, world.key(it.table, &wanted.region, &wanted.row)?))
+    };
+    stays.iter().filter_map(name).collect()
+}
+
+fn fate(
+    world: &World,
+    node: usize,
+    stays: &HashSet<usize>,
+    taken: &HashSet<(usize, String)>,
+) -> Fate {
     let it = &world.nodes[node];
     match (&it.wanted, &it.seen) {
         (Some(_), _) if it.unread || stays.contains(&node) => Fate::Stays,
-        (_, Some(_)) => Fate::Seen,
+        (wanted, Some(seen)) => {
+            let key = || world.key(it.table, &it.region, &seen.row);
+            match !taken.is_empty() && key().is_some_and(|key| taken.contains(&(it.table, key))) {
+                true if wanted.is_some() => Fate::Stays,
+                true => Fate::None,
+                false => Fate::Seen,
+            }
+        }
         (Some(_), None) => Fate::Goes,
         (None, None) => Fate::None,
     }

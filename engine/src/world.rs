@@ -275,9 +275,23 @@ impl World {
     /// something that merely goes by the same name.
     pub fn ours(&self, node: usize) -> bool {
         let it = &self.nodes[node];
-        let same =
-            |base: &Base| base.region == it.region && self.cloud_id(node) == Some(&base.cloud_id);
+        let same = |base: &Base| {
+            let nameless = base.cloud_id.is_empty();
+            base.region == it.region && (nameless || self.cloud_id(node) == Some(&base.cloud_id))
+        };
         it.orphan || it.base.as_ref().is_some_and(same)
+    }
+
+    /// Whether another row has the name of what is seen.
+    pub fn has_namesake(&self, node: usize) -> bool {
+        let it = &self.nodes[node];
+        let key = |region: &str, row: &Row| self.key(it.table, region, row);
+        let name = it.seen.as_ref().and_then(|seen| key(&it.region, &seen.row));
+        let same = |other: &Node| {
+            let wanted = other.wanted.as_ref().filter(|_| other.table == it.table);
+            wanted.is_some_and(|wanted| key(&wanted.region, &wanted.row) == name)
+        };
+        name.is_some() && self.nodes.iter().any(same)
     }
 
     /// A row with its references by the names that people know: the cloud's, else a label.
@@ -429,7 +443,9 @@ impl World {
 
         for base in base {
             let node = self.push(Node { table, region: base.region.clone(), ..Node::default() });
-            by_cloud_id.put(&base.region, &base.cloud_id, node);
+            if !base.cloud_id.is_empty() {
+                by_cloud_id.put(&base.region, &base.cloud_id, node);
+            }
             by_pk.insert(plain(&base.pk), node);
             self.nodes[node].base = Some(base);
         }
@@ -539,19 +555,21 @@ impl World {
                 let home = self.tables[link.to].home(region);
                 standing.get(number).and_then(|standing| standing.get(home)).copied()
             };
-            let home = node.region.clone();
-            let implied = |row: &Row, region: &str| {
+            let implied = |now: Option<usize>, row: &Row, region: &str| {
                 let null = row[at].is_null() && link.reference.when_null.is_some();
-                let now = now.filter(|&to| region == home && self.stays(to));
-                now.or_else(|| default(region)).filter(|_| null)
+                let now =
+                    now.filter(|&to| self.nodes[to].region == self.tables[link.to].home(region));
+                now.filter(|&to| self.stays(to)).or_else(|| default(region)).filter(|_| null)
             };
             if let Some(base) = &mut node.base {
                 let to = self.resolve_link(link, State::Base, &base.region, &base.row[at]);
-                base.row[at] = cell(to.or_else(|| implied(&base.row, &base.region)), &base.row[at]);
+                now = now.or(to);
+                base.row[at] =
+                    cell(to.or_else(|| implied(now, &base.row, &base.region)), &base.row[at]);
             }
             if let Some(wanted) = &mut node.wanted {
                 let to = self.resolve_link(link, State::Wanted, &wanted.region, &wanted.row[at]);
-                let implied = implied(&wanted.row, &wanted.region);
+                let implied = implied(now, &wanted.row, &wanted.region);
                 node.implied.extend(implied.map(|_| at));
                 wanted.row[at] = cell(to.or(implied), &wanted.row[at]);
             }
@@ -617,7 +635,8 @@ impl World {
                 .iter()
                 .any(|link| link.column == at && link.to == stranger.table)
         };
-        let fixed = |&at: &usize| def.columns[at].replaces() && !to_self(at);
+        let implied = |at: usize| self.nodes[node].implied.contains(&at);
+        let fixed = |&at: &usize| def.columns[at].replaces() && !to_self(at) && !implied(at);
         self.free(node)
             && wanted.region == stranger.region
             && !compare::differing(def, &wanted.row, &seen.row).iter().any(fixed)
@@ -668,6 +687,11 @@ impl World {
         (row.seen, row.region) = (thing.seen, thing.region);
         (row.orphan, row.unfinished) = (thing.orphan, thing.unfinished);
         row.base = thing.base.or(row.base.take());
+        if let (Some(wanted), Some(seen)) = (&mut row.wanted, &row.seen) {
+            for &at in row.implied.iter().filter(|&&at| seen.row[at].is_number()) {
+                wanted.row[at] = seen.row[at].clone();
+            }
+        }
     }
 
     /// A row that was given the name of something that is there, and no other row's, stands for that
@@ -684,6 +708,29 @@ impl World {
         self.nodes[thing] = that;
     }
 
+    /// Gives resources to the base rows that were written before the cloud had told their ids.
+    fn match_nameless(&mut self, table: usize, first: usize, strangers: Vec<Node>) -> Vec<Node> {
+        let nameless = |at: usize| {
+            let base = self.nodes[at].base.as_ref().filter(|base| base.cloud_id.is_empty())?;
+            Some((self.key(table, &base.region, &base.row)?, at))
+        };
+        let mut nameless: HashMap<String, usize> =
+            (first..self.nodes.len()).filter_map(nameless).collect();
+        if nameless.is_empty() {
+            return strangers;
+        }
+        let mut left = Vec::new();
+        for thing in strangers {
+            let key =
+                thing.seen.as_ref().and_then(|seen| self.key(table, &thing.region, &seen.row));
+            match key.and_then(|key| nameless.remove(&key)) {
+                Some(node) if self.free(node) => self.take_over(node, thing),
+                _ => left.push(thing),
+            }
+        }
+        left
+    }
+
     /// Gives resources to the rows that name them.
     fn match_keys(&mut self, table: usize, first: usize, strangers: Vec<Node>) {
         let mut rows: HashMap<String, usize> = HashMap::new();
@@ -696,6 +743,7 @@ impl World {
             }
             rows.insert(key, at);
         }
+        let strangers = self.match_nameless(table, first, strangers);
         self.nodes.extend(strangers);
         for at in first..self.nodes.len() {
             // What a row stood for before may be what another row is called now.
@@ -810,8 +858,8 @@ impl<'a> Journal<'a> {
             return Some(Proof { made, orphan: made.aborted });
         }
         let id = self.def.cloud_id(seen).unwrap_or_default();
+        // A name may have been given to something else since.
         if let Some(&made) = self.by_id.get(&(region, id)) {
-            // A name may have been given to something else since.
             let later = created.is_some_and(|at| at > made.at.as_str());
             return Some(Proof { made, orphan: made.aborted && !later });
         }
@@ -819,10 +867,9 @@ impl<'a> Journal<'a> {
             return None;
         }
         let &made = self.by_name.get(&self.name(region, seen)?)?;
-        // Where the answer never came, only the time of its making tells it from a namesake.
+        // Only the time of its making tells it from a namesake.
         let then = created.is_some_and(|at| made.since.as_str() <= at && at <= made.at.as_str());
-        (made.answered || then)
-            .then_some(Proof { made, orphan: made.aborted && (then || created.is_none()) })
+        (made.answered || then).then_some(Proof { made, orphan: made.aborted && then })
     }
 
     /// The natural key.

@@ -1,6 +1,6 @@
 //! What has to be written to the database: rows and base rows, in database terms, table by table.
 
-use crate::plan::{Plan, Settled, Verb};
+use crate::plan::{Change, Plan, Settled, Verb};
 use crate::sync::Sync;
 use crate::table::{By, Column, Table};
 use crate::wire;
@@ -88,6 +88,7 @@ pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -
         let node = change.node;
         let to = &mut writes[world.nodes[node].table];
         let whole = change.steps.iter().all(|step| ended.contains_key(step));
+        answers.clear(to, plan, ended, change);
         for (&number, answer) in change.steps.iter().filter_map(|n| ended.get_key_value(n)) {
             match (&plan.steps[number as usize].action, answer) {
                 (wire::Action::Delete { .. }, _) => {
@@ -95,7 +96,10 @@ pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -
                     // one that goes well is agreed on again below.
                     to.forget.extend(world.nodes[node].base.as_ref().map(|base| base.pk.clone()));
                 }
-                (_, Some(answer)) => answers.put(to, node, answer, whole),
+                (action, Some(answer)) => {
+                    let fresh = matches!(action, wire::Action::Create { .. });
+                    answers.put(to, node, answer, fresh, whole);
+                }
                 (_, None) => {}
             }
         }
@@ -104,7 +108,7 @@ pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -
         let it = &world.nodes[node];
         let to = &mut writes[it.table];
         match (settled, &it.seen) {
-            (Settled::Agreed, Some(seen)) => answers.put(to, node, &seen.row, true),
+            (Settled::Agreed, Some(seen)) => answers.put(to, node, &seen.row, false, true),
             (Settled::Kept, Some(_)) => {
                 agree(to, world, node, &HashMap::new());
                 to.insert.push(as_seen(world, node, &HashMap::new()));
@@ -223,7 +227,7 @@ struct Answers<'a> {
 impl Answers<'_> {
     /// A row that the cloud has been brought in line with: what AWS owns and fills, and the agreement.
     /// There is none as long as the thing that the row stood for before is still there.
-    fn put(&self, to: &mut Writes, node: usize, answer: &Row, whole: bool) {
+    fn put(&self, to: &mut Writes, node: usize, answer: &Row, fresh: bool, whole: bool) {
         let world = self.terms.world;
         let it = &world.nodes[node];
         let Some(wanted) = &it.wanted else { return };
@@ -238,15 +242,42 @@ impl Answers<'_> {
             _ => said,
         };
         let row: Row = table.columns.iter().zip(own).zip(said).map(cell).collect();
-        let cloud_id = table.cloud_id(&row).or(table.cloud_id(answer)).or(world.cloud_id(node));
+        let known = || world.cloud_id(node).filter(|_| !fresh);
+        let cloud_id = table.cloud_id(&row).or(table.cloud_id(answer)).or_else(known);
         let cloud_id = cloud_id.unwrap_or_default().to_owned();
         let written = Written { row, ..stands(world, node, Row::new()) };
         to.fill.push(written.clone());
-        // What the cloud calls by no name yet is agreed on when it does: found again by its key.
-        if whole && !cloud_id.is_empty() && !self.remaining.contains(&(it.table, plain(&wanted.pk)))
-        {
+        // What the cloud has told no id of yet is found again by its key.
+        let found = !cloud_id.is_empty() || table.keys().next().is_some();
+        if whole && found && !self.remaining.contains(&(it.table, plain(&wanted.pk))) {
             forget_other(to, world, node, &wanted.pk);
             to.agree.push((cloud_id, Written { region: wanted.region.clone(), ..written }));
+        }
+    }
+
+    /// A row whose thing is gone, and no other in its place, does not say what AWS said of that one:
+    /// it may be in the way of another row that has the name now.
+    fn clear(
+        &self,
+        to: &mut Writes,
+        plan: &Plan,
+        ended: &HashMap<u32, Option<Row>>,
+        change: &Change,
+    ) {
+        let world = self.terms.world;
+        let it = &world.nodes[change.node];
+        let Some(wanted) = it.wanted.as_ref().filter(|_| change.verb.makes()) else { return };
+        let done = |makes: bool| {
+            let action = |n: u32| &plan.steps[n as usize].action;
+            let kind = |&n: &u32| makes == matches!(action(n), wire::Action::Create { .. });
+            change.steps.iter().copied().find(kind).is_some_and(|n| ended.contains_key(&n))
+        };
+        if !done(true) && (it.seen.is_none() || done(false)) {
+            let own = self.terms.row(change.node, &wanted.row);
+            let columns = world.table(change.node).columns.iter();
+            let cell =
+                |(column, own): (&Column, Value)| if column.settable() { own } else { Value::Null };
+            to.fill.push(stands(world, change.node, columns.zip(own).map(cell).collect()));
         }
     }
 

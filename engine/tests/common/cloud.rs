@@ -6,14 +6,21 @@ use iasql_engine::wire::Seen;
 use iasql_engine::{Row, Value, compare};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Something in the cloud. Its row is in cloud terms.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Thing {
     pub table: &'static Table,
     pub region: String,
     pub row: Row,
     pub mark: Option<String>,
+}
+
+impl fmt::Debug for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.table.name, self.region, Value::from(self.row.clone()))
+    }
 }
 
 impl PartialEq for Thing {
@@ -116,17 +123,20 @@ impl Cloud {
         row: &Row,
         mark: &str,
     ) -> Result<u32, Refusal> {
-        if table.name == "grp" && table.cell(row, "name") == "default" {
-            // There is one in every net.
-            return Err(
-                match self.default_net(region).is_none() && table.cell(row, "net_id").is_null() {
-                    true => Refusal::NoSuch("net", Value::Null),
-                    false => Refusal::Nonsense("the name default is taken".into()),
-                },
-            );
-        }
         if table.import_only {
             return Err(Refusal::Nonsense(format!("{} can't be made like this", table.name)));
+        }
+        if table.name == "grp" && table.cell(row, "name") == "default" {
+            // There is one in every net.
+            let mut thing = Thing {
+                table: named("grp"),
+                region: region.to_owned(),
+                row: row.clone(),
+                mark: None,
+            };
+            self.fill(&mut thing, 0)?;
+            self.check(&thing)?;
+            return Err(Refusal::Nonsense("the name default is taken".into()));
         }
         let marks = !matches!(table.name, "repo" | "policy" | "tree" | "person" | "pool");
         self.make(named(table.name), region, row.clone(), marks.then(|| mark.to_owned()))

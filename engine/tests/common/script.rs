@@ -85,6 +85,7 @@ pub enum Op {
         seed: u64,
         fail: Option<u64>,
         warn: bool,
+        lag: bool,
         unread: Option<u8>,
     },
     Sync {
@@ -119,7 +120,7 @@ fn op() -> impl Strategy<Value = Op> {
     let drift = (0u8..48, column, value.clone());
     let unread = prop::option::weighted(0.3, any::<u8>());
     let fail = prop::option::weighted(0.3, any::<u64>());
-    let apply = (any::<u64>(), fail, any::<bool>(), unread.clone());
+    let apply = (any::<u64>(), fail, any::<bool>(), any::<bool>(), unread.clone());
     let cells = prop::array::uniform6(value);
     let new = (table, 0u8..2, cells);
     prop_oneof![
@@ -138,7 +139,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Commit),
         2 => prop::bool::weighted(0.8).prop_map(|known| Op::Rollback { known }),
         1 => Just(Op::Restore),
-        5 => apply.prop_map(|(seed, fail, warn, unread)| Op::Apply { seed, fail, warn, unread }),
+        5 => apply.prop_map(|(seed, fail, warn, lag, unread)| Op::Apply { seed, fail, warn, lag, unread }),
         1 => unread.prop_map(|unread| Op::Sync { unread }),
     ]
 }
@@ -316,8 +317,8 @@ pub fn happen(sim: &mut Sim, op: &Op) {
         Op::Commit => sim.commit(),
         Op::Rollback { known } => sim.rollback(known),
         Op::Restore => sim.dump_and_restore(),
-        Op::Apply { seed, fail, warn, unread: hidden } => {
-            sim.apply(&How { seed, fail, warn, unread: unread(hidden) });
+        Op::Apply { seed, fail, warn, lag, unread: hidden } => {
+            sim.apply(&How { seed, fail, warn, lag, unread: unread(hidden) });
         }
         Op::Sync { unread: hidden } => {
             sim.sync(&unread(hidden));

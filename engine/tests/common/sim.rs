@@ -40,6 +40,8 @@ struct Entry {
     pk: Value,
     cloud_id: Option<String>,
     mark: String,
+    /// Which thing that was.
+    thing: Option<u32>,
     row: Row,
     since: u32,
     until: u32,
@@ -76,6 +78,8 @@ pub struct How {
     pub fail: Option<u64>,
     /// What can't be read.
     pub unread: Vec<Scope>,
+    /// What was made does not show at once.
+    pub lag: bool,
     /// Failures are warnings: what went well is written back.
     pub warn: bool,
 }
@@ -302,12 +306,15 @@ impl Sim {
             plan: &plan,
             how,
             ended: HashMap::new(),
+            thing: None,
             refused: Vec::new(),
         };
         let (failed, skipped) = work.carry_out();
         let (mut ended, refused) = (work.ended, work.refused);
         for table in ALL.into_iter().filter(|table| table.read_back) {
-            for region in REGIONS {
+            let lags = how.lag && table.name == "person";
+            let home: &[&str] = if table.regional() { &REGIONS } else { &[""] };
+            for region in home.iter().filter(|_| !lags) {
                 writes::fill_in(
                     &plan,
                     &mut ended,
@@ -522,10 +529,7 @@ impl Sim {
 
     /// Things that no row of this database has ever stood for, and no failed transaction has made.
     pub fn unmanaged(&self) -> BTreeSet<u32> {
-        let ours = |at: &u32| {
-            let thing = &self.cloud.things[at];
-            self.has_base(thing.table.name, &thing.region, thing.id()) || self.is_orphan(*at)
-        };
+        let ours = |at: &u32| self.has_base(*at) || self.is_orphan(*at);
         self.cloud.things.keys().copied().filter(|at| !ours(at)).collect()
     }
 
@@ -549,16 +553,31 @@ impl Sim {
         }
     }
 
-    pub fn has_row(&self, at: u32) -> bool {
-        let thing = &self.cloud.things[&at];
-        self.has_base(thing.table.name, &thing.region, thing.id())
+    /// What this database has made for rows that were committed has a row, or is gone.
+    #[track_caller]
+    pub fn nothing_forgotten(&self) {
+        for at in self.unmanaged() {
+            let thing = &self.cloud.things[&at];
+            let ours = self.journal.iter().any(|entry| {
+                entry.creates
+                    && entry.outcome == Some(true)
+                    && entry.thing == Some(at)
+                    && self.fates.get(&entry.transaction) == Some(&Fate::Committed)
+            });
+            assert!(!ours, "forgotten: {thing:?}");
+        }
     }
 
-    fn has_base(&self, table: &str, region: &str, id: &str) -> bool {
-        self.db
-            .base
-            .iter()
-            .any(|((of, _), base)| *of == table && base.region == region && base.cloud_id == id)
+    fn has_base(&self, at: u32) -> bool {
+        let thing = &self.cloud.things[&at];
+        self.db.base.iter().any(|((table, _), base)| {
+            // One whose id nobody had told goes by its key.
+            let nameless =
+                base.cloud_id.is_empty() && compare::same_key(thing.table, &base.row, &thing.row);
+            *table == thing.table.name
+                && base.region == thing.region
+                && (base.cloud_id == thing.id() || nameless)
+        })
     }
 
     /// Whether it came along with something of which nobody knows whether it was finished.
@@ -579,14 +598,23 @@ impl Sim {
     /// Whether the journal proves that this was made for nothing.
     pub fn is_orphan(&self, at: u32) -> bool {
         let thing = &self.cloud.things[&at];
+        let made_at = thing.cell("made_at").as_str();
         self.journal.iter().any(|entry| {
+            let this = (entry.table, &entry.region) == (thing.table.name, &thing.region);
             let marked = thing.mark.as_ref() == Some(&entry.mark);
             let named =
                 entry.outcome == Some(true) && entry.cloud_id.as_deref() == Some(thing.id());
-            entry.creates
-                && (entry.table, &entry.region) == (thing.table.name, &thing.region)
-                && (marked || named)
-                && self.fates.get(&entry.transaction) == Some(&Fate::Aborted)
+            let then = made_at.is_some_and(|at| {
+                time(entry.since).as_str() <= at && at <= time(entry.until).as_str()
+            });
+            let later = made_at.is_some_and(|at| at > time(entry.until).as_str());
+            let nameless = match entry.outcome {
+                Some(done) => done && entry.cloud_id.is_none(),
+                None => true,
+            };
+            let like = nameless && compare::same_key(thing.table, &entry.row, &thing.row);
+            let aborted = self.fates.get(&entry.transaction) == Some(&Fate::Aborted);
+            entry.creates && this && aborted && (marked || (named && !later) || (like && then))
         })
     }
 }
@@ -643,6 +671,8 @@ struct Work<'a> {
     plan: &'a Plan,
     how: &'a How,
     ended: HashMap<u32, Option<Row>>,
+    /// What the last step has made.
+    thing: Option<u32>,
     /// What the cloud had a right to refuse.
     refused: Vec<(u32, String)>,
 }
@@ -685,6 +715,7 @@ impl Work<'_> {
         let table = named(&step.table);
         let mark = format!("mark-{}", self.sim.marks);
         self.sim.marks += 1;
+        self.thing = None;
         let since = self.sim.cloud.now();
         let (after, outcome) = match &step.action {
             Action::Create { row, born, strip } => {
@@ -719,6 +750,7 @@ impl Work<'_> {
                 pk: step.pk.clone(),
                 cloud_id: id,
                 mark,
+                thing: self.thing,
                 row: after,
                 since,
                 until: self.sim.cloud.now(),
@@ -776,6 +808,7 @@ impl Work<'_> {
         assert!(!born || there.is_some(), "nothing was born: {step:?}");
         let made = match there {
             Some(at) => {
+                self.thing = Some(at);
                 let differing = compare::differing(table, row, &self.sim.cloud.things[&at].row);
                 if differing.iter().any(|&at| table.columns[at].replaces()) {
                     return Err(Refusal::Born);
@@ -786,7 +819,9 @@ impl Work<'_> {
             None => {
                 let at = self.sim.cloud.create(table, &step.region, row, mark)?;
                 let made = self.sim.cloud.things[&at].row.clone();
-                let said = |at: usize| !table.read_back || table.columns[at].id;
+                let id = |at: usize| table.columns[at].id && table.name != "person";
+                let said = |at: usize| !table.read_back || id(at);
+                self.thing = Some(at);
                 made.into_iter()
                     .enumerate()
                     .map(|(at, cell)| if said(at) { cell } else { row[at].clone() })
@@ -801,7 +836,7 @@ impl Work<'_> {
                 let row = self.resolve(child, row, step);
                 let there = self.sim.cloud.find_key(child, &step.region, &row);
                 let at = there.unwrap_or_else(|| panic!("nothing to strip: {step:?}"));
-                assert!(!self.sim.has_base(name, &step.region, self.sim.cloud.things[&at].id()));
+                assert!(!self.sim.has_base(at));
                 self.sim.cloud.delete(at)?;
             }
         }
@@ -838,9 +873,8 @@ impl Work<'_> {
     ) -> Result<Option<Row>, Refusal> {
         let id = table.cloud_id(was).expect("an id").to_owned();
         let Some(at) = self.sim.cloud.find(table.name, &step.region, &id) else { return Ok(None) };
-        let ours = self.sim.has_base(table.name, &step.region, &id)
-            || self.sim.is_orphan(at)
-            || self.sim.is_born_of_unfinished(at);
+        let ours =
+            self.sim.has_base(at) || self.sim.is_orphan(at) || self.sim.is_born_of_unfinished(at);
         assert!(ours, "nobody asked for {} {id} to go: {step:?}", table.name);
         // Whoever refers to it and has a step of its own to let go has taken that step.
         for other in self.sim.cloud.referring(at) {
@@ -899,7 +933,11 @@ impl Work<'_> {
         let unread = |table: &str| self.how.unread.iter().any(|scope| scope.table == table);
         let unmanaged = self.sim.unmanaged();
         let fair = match refusal {
-            Refusal::InUse(by) => by.iter().all(|at| unmanaged.contains(at)),
+            Refusal::InUse(by) => by.iter().all(|at| {
+                let thing = &self.sim.cloud.things[at];
+                let agreed = self.sim.has_base(*at);
+                unmanaged.contains(at) || (unread(thing.table.name) && !agreed)
+            }),
             Refusal::Overlaps(other) => {
                 let thing = &self.sim.cloud.things[other];
                 let removal = self.plan.steps.iter().find(|step| {

@@ -227,13 +227,15 @@ pub static TREE: Table = Table {
     ..TABLE
 };
 
-/// The account's.
+/// The account's. Whoever makes one is not even told its id.
 pub static PERSON: Table = Table {
     name: "person",
     scope: Scope::Global,
+    read_back: true,
     columns: &[
         Column { name: "name", ..KEY },
         Column { name: "person_id", ..ID },
+        Column { name: "made_at", sql: "timestamptz", created: true, ..OWNED },
         Column { name: "nets", sql: "text[]", kind: Kind::Set, ..COLUMN },
     ],
     ..TABLE
