@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -411,7 +412,9 @@ def test_a_load_balancer_holds_its_groups_and_subnets(front, ec2, vpc, group):
         for n in range(2)
     ]
     elb = front.client("elbv2")
-    made = elb.create_load_balancer(Name="lb", Subnets=subnets, SecurityGroups=[group])
+    made = elb.create_load_balancer(
+        Name="lb", Subnets=subnets, SecurityGroups=[group], Scheme="internal"
+    )
     assert code(ec2.delete_security_group, GroupId=group) == "DependencyViolation"
     assert code(ec2.delete_subnet, SubnetId=subnets[0]) == "DependencyViolation"
     elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"])
@@ -423,8 +426,7 @@ def test_a_service_holds_its_groups_and_subnets(front, ec2, vpc, group):
     subnet = make_subnet(ec2, vpc)
     ecs = front.client("ecs")
     ecs.create_cluster(clusterName="c")
-    container = {"name": "c", "image": "i", "memory": 128}
-    ecs.register_task_definition(family="f", networkMode="awsvpc", containerDefinitions=[container])
+    make_task(ecs)
     network = {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group]}}
     ecs.create_service(
         cluster="c",
@@ -834,6 +836,546 @@ def test_iam_lists_come_in_pages(front, iam):
     front.set(page_size=3)
     assert sizes(iam, "list_users", "Users") == [3, 2]
     assert code(iam.list_users, Marker="made-up") == "ValidationError"
+
+
+def test_tags_of_roles_services_and_load_balancers_are_checked(front, iam, elb, subnets):
+    ecs = front.client("ecs")
+
+    def refused(key, value="v", number=1):
+        names = [f"{key}{n or ''}" for n in range(number)]
+        tags = [{"Key": name, "Value": value} for name in names]
+        low = [{"key": name, "value": value} for name in names]
+        return [
+            code(lambda: make_role(iam, Tags=tags)),
+            code(lambda: make_balancer(elb, subnets, Tags=tags)),
+            code(lambda: ecs.create_cluster(clusterName="a", tags=low)),
+        ]
+
+    bad = ["InvalidInput", "ValidationError", "InvalidParameterException"]
+    assert refused("aws:x") == refused("x", "v" * 257) == bad
+    many = ["LimitExceeded", "TooManyTags", "InvalidParameterException"]
+    assert refused("k", number=51) == many
+    make_role(iam, Tags=[{"Key": "k", "Value": "v"}])
+    arn = make_balancer(elb, subnets)["LoadBalancerArn"]
+    double = [{"Key": "k", "Value": "v"}] * 2
+    assert code(elb.add_tags, ResourceArns=[arn], Tags=double) == "DuplicateTagKeys"
+
+
+# Load balancers
+
+
+@pytest.fixture
+def elb(front):
+    return front.client("elbv2")
+
+
+@pytest.fixture
+def subnets(ec2):
+    found = ec2.describe_subnets()["Subnets"]
+    return [subnet["SubnetId"] for subnet in sorted(found, key=lambda s: s["AvailabilityZone"])]
+
+
+def make_balancer(elb, subnets, name="lb", **more):
+    made = elb.create_load_balancer(**{"Name": name, "Subnets": subnets[:2], **more})
+    return made["LoadBalancers"][0]
+
+
+def make_target(elb, vpc, name="tg", **more):
+    common = {"Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip"}
+    return elb.create_target_group(**{"Name": name, **common, **more})["TargetGroups"][0][
+        "TargetGroupArn"
+    ]
+
+
+def make_listener(elb, balancer, target, port=80, **more):
+    return elb.create_listener(
+        **{
+            "LoadBalancerArn": balancer,
+            "Protocol": "HTTP",
+            "Port": port,
+            "DefaultActions": [{"Type": "forward", "TargetGroupArn": target}],
+            **more,
+        }
+    )["Listeners"][0]
+
+
+@pytest.fixture
+def default_vpc(ec2):
+    return ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+
+
+@pytest.mark.parametrize("name", ["a" * 33, "a_b", "-a", "a-", "internal-a", "a.b"])
+def test_a_bad_name_of_a_load_balancer_is_refused(elb, subnets, name):
+    with pytest.raises(ClientError, match="ValidationError"):
+        make_balancer(elb, subnets, name)
+
+
+def test_a_load_balancer_needs_zones_groups_and_a_gateway(ec2, elb, subnets, vpc, group):
+    refused = lambda **more: code(lambda: make_balancer(elb, subnets, **more))
+    assert refused(Subnets=subnets[:1]) == "ValidationError"
+    assert refused(Subnets=[subnets[0]] * 2) == "ValidationError"
+    assert refused(Subnets=["subnet-0", "subnet-1"]) in ("ValidationError", "SubnetNotFound")
+    assert refused(SecurityGroups=["sg-00000000000000000"]) == "InvalidSecurityGroup"
+    # A group of another VPC.
+    assert refused(SecurityGroups=[group]) == "InvalidConfigurationRequest"
+    own = [
+        make_subnet(ec2, vpc, f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{'aab'[n]}")
+        for n in range(3)
+    ]
+    assert refused(Subnets=own) == "InvalidConfigurationRequest"
+    assert refused(Subnets=[own[0], subnets[1]]) == "InvalidConfigurationRequest"
+    assert refused(Subnets=own[1:]) == "InvalidSubnet"
+    make_balancer(elb, own[1:], "inner", Scheme="internal")
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    made = make_balancer(elb, own[1:])
+    assert (made["Scheme"], made["Type"]) == ("internet-facing", "application")
+    # The VPC's default group.
+    [default] = made["SecurityGroups"]
+    found = ec2.describe_security_groups(GroupIds=[default])["SecurityGroups"][0]
+    assert (found["GroupName"], found["VpcId"]) == ("default", vpc)
+    refused = code(elb.set_subnets, LoadBalancerArn=made["LoadBalancerArn"], Subnets=own[:1])
+    assert refused == "ValidationError"
+
+
+def test_the_same_load_balancer_is_made_once(elb, subnets):
+    made = make_balancer(elb, subnets)
+    again = make_balancer(elb, subnets[:2][::-1], Scheme="internet-facing")
+    assert made["LoadBalancerArn"] == again["LoadBalancerArn"]
+    for more in [{"Scheme": "internal"}, {"Subnets": subnets[:3]}, {"Type": "network"}]:
+        with pytest.raises(ClientError, match="DuplicateLoadBalancerName"):
+            make_balancer(elb, subnets, **more)
+    assert len(elb.describe_load_balancers()["LoadBalancers"]) == 1
+
+
+def test_the_same_target_group_is_made_once(elb, default_vpc):
+    for more in [{}, {"Protocol": "TCP"}, {"HealthCheckPath": "/up", "Matcher": {"HttpCode": "204"}}]:
+        name = f"tg-{len(more)}"
+        made = make_target(elb, default_vpc, name, **more)
+        assert make_target(elb, default_vpc, name, **more) == made
+        for change in [{"Port": 81}, {"HealthCheckIntervalSeconds": 60}, {"Protocol": "HTTPS"}]:
+            with pytest.raises(ClientError, match="DuplicateTargetGroupName"):
+                make_target(elb, default_vpc, name, **{**more, **change})
+    assert len(elb.describe_target_groups()["TargetGroups"]) == 3
+
+
+def test_a_network_load_balancer_has_an_arn_of_its_own(elb, subnets, default_vpc):
+    web = make_balancer(elb, subnets)["LoadBalancerArn"]
+    made = make_balancer(elb, subnets, "net", Type="network", Subnets=subnets[:1])
+    arn = made["LoadBalancerArn"]
+    assert (":loadbalancer/net/net/" in arn, ":loadbalancer/app/lb/" in web) == (True, True)
+    target = make_target(elb, default_vpc, Protocol="TCP")
+    listener = make_listener(elb, arn, target, Protocol="TCP")
+    assert listener["ListenerArn"].startswith(arn.replace(":loadbalancer/", ":listener/"))
+    assert listener["LoadBalancerArn"] == arn
+    elb.add_tags(ResourceArns=[arn], Tags=[{"Key": "k", "Value": "v"}])
+    assert elb.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["ResourceArn"] == arn
+    [rule] = elb.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
+    assert ":listener-rule/net/net/" in rule["RuleArn"]
+    found = elb.describe_target_groups(LoadBalancerArn=arn)["TargetGroups"]
+    assert [group["LoadBalancerArns"] for group in found] == [[arn]]
+    elb.delete_load_balancer(LoadBalancerArn=arn)
+    [left] = elb.describe_load_balancers()["LoadBalancers"]
+    assert left["LoadBalancerArn"] == web
+
+
+def test_a_target_group_knows_who_uses_it(elb, subnets, default_vpc):
+    balancer, other = [make_balancer(elb, subnets, name)["LoadBalancerArn"] for name in ["a", "b"]]
+    one, two = [make_target(elb, default_vpc, name) for name in ["one", "two"]]
+    listener = make_listener(elb, balancer, one)["ListenerArn"]
+
+    def users():
+        found = elb.describe_target_groups()["TargetGroups"]
+        of = lambda **more: {
+            group["TargetGroupArn"]
+            for group in elb.describe_target_groups(**more)["TargetGroups"]
+        }
+        assert of(LoadBalancerArn=other) == set()
+        assert of(LoadBalancerArn=balancer) == {
+            group["TargetGroupArn"] for group in found if group["LoadBalancerArns"]
+        }
+        return [len(group["LoadBalancerArns"]) for group in found]
+
+    assert users() == [1, 0]
+    with pytest.raises(ClientError, match="TargetGroupAssociationLimit"):
+        make_listener(elb, other, one)
+    actions = [{"Type": "forward", "TargetGroupArn": two}]
+    conditions = [{"Field": "path-pattern", "Values": ["/x"]}]
+    rule = elb.create_rule(
+        ListenerArn=listener, Priority=1, Conditions=conditions, Actions=actions
+    )["Rules"][0]["RuleArn"]
+    assert users() == [1, 1]
+    assert code(elb.delete_target_group, TargetGroupArn=two) == "ResourceInUse"
+    elb.delete_rule(RuleArn=rule)
+    assert code(elb.delete_rule, RuleArn=rule) == "RuleNotFound"
+    assert users() == [1, 0]
+    elb.modify_listener(ListenerArn=listener, DefaultActions=actions)
+    assert users() == [0, 1]
+    [default] = elb.describe_rules(ListenerArn=listener)["Rules"]
+    assert code(elb.delete_rule, RuleArn=default["RuleArn"]) == "OperationNotPermitted"
+    elb.delete_load_balancer(LoadBalancerArn=balancer)
+    found = elb.describe_target_groups()["TargetGroups"]
+    assert [group["LoadBalancerArns"] for group in found] == [[], []]
+    assert code(elb.describe_target_groups, LoadBalancerArn=balancer) == "LoadBalancerNotFound"
+
+
+def test_a_listener_has_its_port_to_itself(elb, subnets, default_vpc):
+    balancer = make_balancer(elb, subnets)["LoadBalancerArn"]
+    one, two = [make_target(elb, default_vpc, name) for name in ["one", "two"]]
+    made = make_listener(elb, balancer, one)
+    assert "SslPolicy" not in made
+    [action] = made["DefaultActions"]
+    weighted = [{"TargetGroupArn": one, "Weight": 1}]
+    assert action["ForwardConfig"]["TargetGroups"] == weighted
+    second = make_listener(elb, balancer, one, 81)["ListenerArn"]
+    assert make_listener(elb, balancer, one)["ListenerArn"] == made["ListenerArn"]
+    with pytest.raises(ClientError, match="DuplicateListener"):
+        make_listener(elb, balancer, two)
+    assert code(elb.modify_listener, ListenerArn=second, Port=80) == "DuplicateListener"
+    elb.modify_listener(ListenerArn=second, Port=81)
+    assert len(elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"]) == 2
+
+
+def test_an_encrypted_listener_needs_a_certificate(front, elb, subnets, default_vpc):
+    balancer = make_balancer(elb, subnets)["LoadBalancerArn"]
+    target = make_target(elb, default_vpc)
+    make = lambda **more: make_listener(elb, balancer, target, 443, **more)
+
+    def refused(**more):
+        return code(lambda: make(**more))
+
+    assert refused(Protocol="HTTPS") == "ValidationError"
+    unknown = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000"
+    of = lambda arn: [{"CertificateArn": arn}]
+    assert refused(Protocol="HTTPS", Certificates=of(unknown)) == "CertificateNotFound"
+    assert refused(Certificates=of(unknown)) == "ValidationError"
+    acm = front.client("acm")
+    waiting = acm.request_certificate(DomainName="a.example")["CertificateArn"]
+    assert refused(Protocol="HTTPS", Certificates=of(waiting)) == "UnsupportedCertificate"
+    issued = acm.import_certificate(**certificate())["CertificateArn"]
+    made = make(Protocol="HTTPS", Certificates=of(issued))
+    assert made["SslPolicy"] == "ELBSecurityPolicy-2016-08"
+    assert make(Protocol="HTTPS", Certificates=of(issued))["ListenerArn"] == made["ListenerArn"]
+
+
+def certificate():
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a.example")])
+    start = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=9))
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    text = made.sign(key, hashes.SHA256()).public_bytes(pem)
+    return {"Certificate": text, "PrivateKey": key.private_bytes(pem, *plain)}
+
+
+def test_a_protected_load_balancer_is_not_deleted(elb, subnets):
+    arn = make_balancer(elb, subnets)["LoadBalancerArn"]
+
+    def protect(value):
+        protection = [{"Key": "deletion_protection.enabled", "Value": value}]
+        elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=protection)
+
+    protect("true")
+    assert code(elb.delete_load_balancer, LoadBalancerArn=arn) == "OperationNotPermitted"
+    protect("false")
+    elb.delete_load_balancer(LoadBalancerArn=arn)
+    elb.delete_load_balancer(LoadBalancerArn=arn)
+
+
+def test_lists_of_load_balancers_come_in_pages(front, elb, subnets, default_vpc):
+    balancer = make_balancer(elb, subnets)["LoadBalancerArn"]
+    target = make_target(elb, default_vpc)
+    for n in range(4):
+        make_target(elb, default_vpc, f"tg{n}")
+        make_listener(elb, balancer, target, 80 + n)
+    of = dict(LoadBalancerArn=balancer)
+    page = {"PageSize": 2}
+    assert sizes(elb, "describe_target_groups", "TargetGroups", PaginationConfig=page) == [2, 2, 1]
+    assert sizes(elb, "describe_listeners", "Listeners", PaginationConfig=page, **of) == [2, 2]
+    front.set(page_size=3)
+    assert sizes(elb, "describe_target_groups", "TargetGroups") == [3, 2]
+    make_balancer(elb, subnets, "another", Type="network")
+    front.set(page_size=1)
+    assert sizes(elb, "describe_load_balancers", "LoadBalancers") == [1, 1]
+
+
+def test_a_load_balancer_can_be_provisioning(front, elb, subnets):
+    front.set(pending_ms=400)
+    assert make_balancer(elb, subnets)["State"]["Code"] == "provisioning"
+    state = lambda: elb.describe_load_balancers()["LoadBalancers"][0]["State"]["Code"]
+    assert state() == "provisioning"
+    time.sleep(0.5)
+    assert state() == "active"
+
+
+# ECS
+
+
+@pytest.fixture
+def ecs(front):
+    return front.client("ecs")
+
+
+WEB = {"name": "web", "image": "i", "memory": 128, "portMappings": [{"containerPort": 80}]}
+
+
+def make_task(ecs, family="f", **more):
+    fargate = {
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+        "containerDefinitions": [WEB],
+    }
+    return ecs.register_task_definition(**{"family": family, **fargate, **more})["taskDefinition"]
+
+
+def make_service(ecs, subnets, name="s", **more):
+    network = {"awsvpcConfiguration": {"subnets": subnets[:2]}}
+    common = {
+        "cluster": "c",
+        "serviceName": name,
+        "taskDefinition": "f",
+        "desiredCount": 2,
+        "launchType": "FARGATE",
+        "networkConfiguration": network,
+    }
+    made = {name: value for name, value in {**common, **more}.items() if value is not None}
+    return ecs.create_service(**made)["service"]
+
+
+@pytest.fixture
+def cluster(ecs):
+    make_task(ecs)
+    return ecs.create_cluster(clusterName="c")["cluster"]["clusterArn"]
+
+
+def see(ecs, name="s"):
+    return ecs.describe_services(cluster="c", services=[name])["services"][0]
+
+
+def counts(service):
+    of = lambda thing: [thing[f"{what}Count"] for what in ["desired", "running", "pending"]]
+    deployments = [[one["status"], *of(one)] for one in service["deployments"]]
+    return of(service), deployments
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cpu": "300"},
+        {"cpu": "512"},
+        {"memory": "1536"},
+        {"cpu": "a"},
+        {"networkMode": "bridge"},
+        {"containerDefinitions": []},
+        {"containerDefinitions": [WEB, WEB]},
+        {"containerDefinitions": [{**WEB, "memory": 1024}]},
+        {"containerDefinitions": [{**WEB, "essential": False}]},
+        {"containerDefinitions": [{**WEB, "name": "a b"}]},
+        {"containerDefinitions": [{**WEB, "portMappings": [{"containerPort": 80, "hostPort": 81}]}]},
+        {"containerDefinitions": [{**WEB, "image": "1.dkr.ecr.us-east-1.amazonaws.com/i"}]},
+        {"containerDefinitions": [{**WEB, "logConfiguration": {"logDriver": "awslogs"}}]},
+        {"family": "a b"},
+    ],
+)
+def test_a_bad_task_definition_is_refused(ecs, change):
+    with pytest.raises(ClientError, match="ClientException"):
+        make_task(ecs, **change)
+    assert ecs.list_task_definitions()["taskDefinitionArns"] == []
+
+
+def test_a_task_definition_is_completed(ecs):
+    made = make_task(ecs, cpu="0.5 vCPU", memory="1 GB")
+    assert (made["cpu"], made["memory"]) == ("512", "1024")
+    whole = {"containerPort": 80, "hostPort": 80, "protocol": "tcp"}
+    assert made["containerDefinitions"][0]["portMappings"] == [whole]
+    assert abs(made["registeredAt"].timestamp() - time.time()) < 60
+    found = ecs.describe_task_definition(taskDefinition="f")["taskDefinition"]
+    assert found["registeredAt"] == made["registeredAt"]
+    role = "arn:aws:iam::123456789012:role/r"
+    logged = {**WEB, "logConfiguration": {"logDriver": "awslogs"}}
+    make_task(ecs, executionRoleArn=role, containerDefinitions=[logged])
+
+
+def test_a_cluster_is_made_once_and_deleted_empty(ecs, subnets, cluster):
+    tags = [{"key": "k", "value": "v"}]
+    assert ecs.create_cluster(clusterName="c")["cluster"]["clusterArn"] == cluster
+    assert code(ecs.create_cluster, clusterName="c", tags=tags) == "InvalidParameterException"
+    assert code(ecs.create_cluster, clusterName="a b") == "InvalidParameterException"
+    ecs.create_cluster(clusterName="abc", tags=tags)
+    make_service(ecs, subnets)
+    make_service(ecs, subnets, "other", cluster="abc")
+    services = lambda name: ecs.list_services(cluster=name)["serviceArns"]
+    assert (len(services("c")), len(services("abc"))) == (1, 1)
+    shown = lambda **more: ecs.describe_clusters(clusters=["c"], **more)["clusters"][0]
+    kinds = ["activeServicesCount", "runningTasksCount", "pendingTasksCount"]
+    assert [shown()[kind] for kind in kinds] == [1, 2, 0]
+    assert (shown()["settings"], len(shown(include=["SETTINGS"])["settings"])) == ([], 1)
+    assert code(ecs.delete_cluster, cluster="c") == "ClusterContainsServicesException"
+    ecs.delete_service(cluster="c", service="s", force=True)
+    ecs.delete_cluster(cluster="c")
+    assert [arn.rsplit("/")[-1] for arn in ecs.list_clusters()["clusterArns"]] == ["abc"]
+    assert code(ecs.delete_cluster, cluster="c") == "ClusterNotFoundException"
+    with pytest.raises(ClientError, match="ClusterNotFoundException"):
+        make_service(ecs, subnets)
+    ecs.create_cluster(clusterName="c")
+    assert shown()["status"] == "ACTIVE"
+
+
+def test_a_cluster_with_a_task_is_not_deleted(ecs, subnets, cluster):
+    network = {"awsvpcConfiguration": {"subnets": subnets[:1]}}
+    run = {"cluster": "c", "taskDefinition": "f", "launchType": "FARGATE"}
+    task = ecs.run_task(**run, networkConfiguration=network)["tasks"][0]["taskArn"]
+    ecs.create_cluster(clusterName="ecs")
+    tasks = lambda name: ecs.list_tasks(cluster=name)["taskArns"]
+    assert (tasks("c"), tasks("ecs")) == ([task], [])
+    ecs.delete_cluster(cluster="ecs")
+    assert code(ecs.delete_cluster, cluster="c") == "ClusterContainsTasksException"
+    ecs.stop_task(cluster="c", task=task)
+    ecs.delete_cluster(cluster="c")
+
+
+def test_a_service_that_cannot_be_is_refused(ec2, ecs, subnets, cluster, vpc, group):
+    make_task(ecs, "ec2", networkMode="bridge", requiresCompatibilities=["EC2"])
+    gone = make_task(ecs, "gone")["taskDefinitionArn"]
+    ecs.deregister_task_definition(taskDefinition=gone)
+    network = lambda **more: {"awsvpcConfiguration": {"subnets": subnets[:2], **more}}
+    strategy = [{"capacityProvider": "FARGATE", "weight": 1}]
+    for change, expected in [
+        ({"serviceName": "a b"}, "InvalidParameterException"),
+        ({"taskDefinition": None}, "InvalidParameterException"),
+        ({"taskDefinition": "none"}, "ClientException"),
+        ({"taskDefinition": "f:9"}, "ClientException"),
+        ({"taskDefinition": "gone"}, "ClientException"),
+        ({"taskDefinition": gone}, "ClientException"),
+        ({"taskDefinition": "ec2"}, "InvalidParameterException"),
+        ({"taskDefinition": "ec2", "launchType": "EC2"}, "InvalidParameterException"),
+        ({"networkConfiguration": None}, "InvalidParameterException"),
+        ({"networkConfiguration": network(subnets=[])}, "InvalidParameterException"),
+        ({"networkConfiguration": network(subnets=["subnet-0"])}, "InvalidParameterException"),
+        ({"networkConfiguration": network(securityGroups=["sg-0"])}, "InvalidParameterException"),
+        # A group of another VPC.
+        ({"networkConfiguration": network(securityGroups=[group])}, "InvalidParameterException"),
+        ({"launchType": "EC2", "platformVersion": "LATEST"}, "InvalidParameterException"),
+        ({"capacityProviderStrategy": strategy}, "InvalidParameterException"),
+        ({"healthCheckGracePeriodSeconds": 5}, "InvalidParameterException"),
+    ]:
+        assert code(lambda: make_service(ecs, subnets, **change)) == expected, change
+    assert ecs.list_services(cluster="c")["serviceArns"] == []
+    make_service(ecs, subnets)
+    assert code(lambda: make_service(ecs, subnets)) == "InvalidParameterException"
+    update = lambda **more: ecs.update_service(cluster="c", service="s", **more)
+    for change in [{"taskDefinition": "none"}, {"networkConfiguration": network(subnets=["x"])}]:
+        with pytest.raises(ClientError):
+            update(**change)
+    assert code(ecs.describe_services, cluster="c", services=[]) == "InvalidParameterException"
+    many = [f"s{n}" for n in range(11)]
+    assert code(ecs.describe_services, cluster="c", services=many) == "InvalidParameterException"
+
+
+def test_a_service_keeps_what_it_is_made_with(ecs, subnets, cluster):
+    made = make_service(
+        ecs,
+        subnets,
+        enableExecuteCommand=True,
+        deploymentConfiguration={"maximumPercent": 150},
+        tags=[{"key": "k", "value": "v"}],
+    )
+    network = made["networkConfiguration"]["awsvpcConfiguration"]
+    assert (network["securityGroups"], network["assignPublicIp"]) == ([], "DISABLED")
+    configuration = made["deploymentConfiguration"]
+    assert configuration["maximumPercent"] == 150
+    assert configuration["minimumHealthyPercent"] == 100
+    assert (made["enableExecuteCommand"], made["enableECSManagedTags"]) == (True, False)
+    assert (made["platformVersion"], made["platformFamily"]) == ("LATEST", "Linux")
+    assert made["taskDefinition"].endswith(":task-definition/f:1")
+    assert abs(made["createdAt"].timestamp() - time.time()) < 60
+    strategy = [{"capacityProvider": "FARGATE", "weight": 1}]
+    other = make_service(ecs, subnets, "t", launchType=None, capacityProviderStrategy=strategy)
+    assert "launchType" not in other
+    assert see(ecs, "t")["capacityProviderStrategy"] == [{**strategy[0]}]
+    found = see(ecs)
+    assert found == {key: value for key, value in made.items() if key != "tags"}
+
+
+def test_the_load_balancers_of_a_service_are_checked(elb, ecs, subnets, cluster, default_vpc):
+    target, unused = [make_target(elb, default_vpc, name) for name in ["used", "unused"]]
+    instances = make_target(elb, default_vpc, "instances", TargetType="instance")
+    balancer = make_balancer(elb, subnets)["LoadBalancerArn"]
+    make_listener(elb, balancer, target)
+    make_listener(elb, balancer, instances, 81)
+    good = {"targetGroupArn": target, "containerName": "web", "containerPort": 80}
+    for change, why in [
+        ({"targetGroupArn": target + "0"}, "does not exist"),
+        ({"targetGroupArn": unused}, "does not have an associated load balancer"),
+        ({"targetGroupArn": instances}, "target type instance"),
+        ({"containerName": "no"}, "The container no does not exist"),
+        ({"containerPort": 81}, "did not have a container port 81"),
+    ]:
+        with pytest.raises(ClientError, match=f"InvalidParameterException.*{why}"):
+            make_service(ecs, subnets, loadBalancers=[{**good, **change}])
+    made = make_service(ecs, subnets, loadBalancers=[good], healthCheckGracePeriodSeconds=9)
+    assert (made["loadBalancers"], made["healthCheckGracePeriodSeconds"]) == ([good], 9)
+
+
+def test_a_service_runs_at_once_or_after_a_while(front, ecs, subnets, cluster):
+    assert counts(make_service(ecs, subnets)) == ([2, 2, 0], [["PRIMARY", 2, 2, 0]])
+    first = see(ecs)["deployments"][0]
+    assert first["rolloutState"] == "COMPLETED"
+    front.set(pending_ms=600)
+    wait = lambda: time.sleep(0.7)
+    assert counts(make_service(ecs, subnets, "slow")) == ([2, 0, 2], [["PRIMARY", 2, 0, 2]])
+    update = lambda **more: ecs.update_service(cluster="c", service="slow", **more)["service"]
+    wait()
+    assert counts(see(ecs, "slow")) == ([2, 2, 0], [["PRIMARY", 2, 2, 0]])
+    # More tasks take a while, the same deployment goes on.
+    before = see(ecs, "slow")["deployments"][0]["id"]
+    assert counts(update(desiredCount=3)) == ([3, 2, 1], [["PRIMARY", 3, 2, 1]])
+    wait()
+    assert counts(see(ecs, "slow")) == ([3, 3, 0], [["PRIMARY", 3, 3, 0]])
+    assert counts(update(desiredCount=1)) == ([1, 1, 0], [["PRIMARY", 1, 1, 0]])
+    assert see(ecs, "slow")["deployments"][0]["id"] == before
+    # Another task definition is another deployment, and the old one ends after it.
+    latest = make_task(ecs)["taskDefinitionArn"]
+    changed = update(taskDefinition="f")
+    assert changed["taskDefinition"] == latest
+    assert counts(changed) == ([1, 1, 1], [["PRIMARY", 1, 0, 1], ["ACTIVE", 1, 1, 0]])
+    new, old = changed["deployments"]
+    assert (new["taskDefinition"], new["rolloutState"]) == (latest, "IN_PROGRESS")
+    assert (old["taskDefinition"][-4:], old["id"]) == ("/f:1", before)
+    wait()
+    assert counts(see(ecs, "slow")) == ([1, 1, 0], [["PRIMARY", 1, 1, 0]])
+    assert see(ecs, "slow")["deployments"][0]["id"] == new["id"]
+    update(taskDefinition="f")
+    assert len(see(ecs, "slow")["deployments"]) == 1
+    update(forceNewDeployment=True)
+    assert len(see(ecs, "slow")["deployments"]) == 2
+    assert see(ecs, "slow")["createdAt"] < see(ecs, "slow")["deployments"][0]["createdAt"]
+
+
+def test_a_deleted_service_drains_and_vanishes(front, ecs, subnets, cluster):
+    make_service(ecs, subnets)
+    front.set(pending_ms=600)
+    assert code(ecs.delete_service, cluster="c", service="s") == "InvalidParameterException"
+    gone = ecs.delete_service(cluster="c", service="s", force=True)["service"]
+    assert (gone["status"], see(ecs)["status"]) == ("DRAINING", "DRAINING")
+    assert ecs.list_services(cluster="c")["serviceArns"] == []
+    with pytest.raises(ClientError, match="still Draining"):
+        make_service(ecs, subnets)
+    assert code(ecs.delete_cluster, cluster="c") == "ClusterContainsServicesException"
+    time.sleep(0.7)
+    assert see(ecs)["status"] == "INACTIVE"
+    again = lambda call, **more: code(call, cluster="c", service="s", **more)
+    assert again(ecs.delete_service) == "ServiceNotFoundException"
+    assert again(ecs.update_service, desiredCount=1) == "ServiceNotActiveException"
+    assert code(ecs.update_service, cluster="c", service="no") == "ServiceNotFoundException"
+    assert make_service(ecs, subnets)["status"] == "ACTIVE"
 
 
 # Tags of many services

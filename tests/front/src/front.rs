@@ -15,6 +15,7 @@ use crate::pending::Pending;
 use crate::record::{Entry, Place, Record};
 use crate::request::Call;
 use crate::rules;
+use crate::rules::ecs::Times;
 use crate::shape::{Answer, Failure};
 use crate::upstream::Upstream;
 use crate::xml;
@@ -27,7 +28,8 @@ pub struct Settings {
     pub page_size: Option<usize>,
     /// Waited before every call.
     pub latency_ms: u64,
-    /// How long a new VPC or subnet says `pending`.
+    /// How long a new VPC, subnet or load balancer is not ready, and a service of ECS takes to have
+    /// its tasks running.
     pub pending_ms: u64,
 }
 
@@ -40,6 +42,7 @@ pub struct Front {
     pub settings: Mutex<Settings>,
     pub pages: Mutex<Pages>,
     pub pending: Mutex<Pending>,
+    pub times: Mutex<Times>,
     pub history: Mutex<History>,
     pub public_registries: Mutex<PublicRegistries>,
     /// The account of each access key, as the emulator says.
@@ -74,6 +77,7 @@ impl Front {
             settings: Mutex::default(),
             pages: Mutex::default(),
             pending: Mutex::default(),
+            times: Mutex::default(),
             history: Mutex::default(),
             public_registries: Mutex::default(),
             accounts: Mutex::default(),
@@ -88,6 +92,7 @@ impl Front {
         *lock(&self.settings) = Settings::default();
         *lock(&self.pages) = Pages::default();
         *lock(&self.pending) = Pending::default();
+        *lock(&self.times) = Times::default();
         *lock(&self.history) = History::default();
         *lock(&self.public_registries) = PublicRegistries::default();
         lock(&self.accounts).clear();

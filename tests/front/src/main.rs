@@ -6,14 +6,15 @@
 //! faults. The front stands before it and
 //! - records each call ([`record`]),
 //! - refuses what AWS refuses and mends what moto answers wrongly ([`rules`]),
-//! - cuts lists into pages ([`page`]) and delays states ([`pending`]),
+//! - cuts lists into pages ([`page`]) and delays states ([`pending`], [`rules::ecs`]),
 //! - stands in for public ECR, which no emulator has ([`ecr_public`]),
 //! - turns moto's HTML pages for missing calls into a loud error ([`shape`]),
 //! - injects faults ([`fault`]),
 //! - is steered through `/_front/` ([`admin`]).
 //!
 //! Invariant: the front has no state of its own about what moto has; its rules ask moto. So a test
-//! may also go to moto directly.
+//! may also go to moto directly. All that is its own is public ECR and what time does: how far
+//! deployments are, and when something was made.
 //!
 //! Not mended, among much else: moto's default VPC has no internet gateway, no default route and no
 //! DHCP options, and no default security group has the rule that lets its members talk to each

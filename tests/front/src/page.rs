@@ -69,7 +69,8 @@ const fn json_list(
     Listing { service, operation, path, size, token, next, least: 1, most, default, named }
 }
 
-/// A list of a query service, in the answer's only other member.
+/// A list of a query service other than EC2, given as its name and those of the page size and of the
+/// next marker.
 const fn query(
     (service, size, next): (&'static str, &'static str, &'static str),
     operation: &'static str,

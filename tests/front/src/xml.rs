@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use serde_json::{Map, Value};
 use xmlparser::{ElementEnd, Token, Tokenizer};
 
 /// One element of a document.
@@ -41,6 +42,26 @@ impl<'a> Element<'a> {
     /// The text of a child, empty if there is none.
     pub fn get(&self, name: &str) -> Cow<'a, str> {
         self.child(name).map_or(Cow::Borrowed(""), |child| unescape(child.text))
+    }
+
+    /// What is below this element, in the form of [`Call::tree`](crate::request::Call::tree).
+    pub fn tree(&self) -> Value {
+        if self.children.is_empty() {
+            return self.text().into();
+        }
+        let mut tree = Map::new();
+        for child in &self.children {
+            match child.name {
+                "member" => {
+                    let list = tree.entry(child.name).or_insert_with(|| Value::Array(Vec::new()));
+                    if let Value::Array(list) = list {
+                        list.push(child.tree());
+                    }
+                }
+                name => drop(tree.insert(name.to_owned(), child.tree())),
+            }
+        }
+        tree.into()
     }
 
     /// Every element below this one with that name.
@@ -91,6 +112,17 @@ pub fn parse(text: &str) -> Option<Element<'_>> {
     if open.is_empty() { document.children.pop() } else { None }
 }
 
+/// Replaces parts of a text, none of which overlap.
+pub fn edit(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
+    let mut text = text.to_owned();
+    edits.sort_by_key(|(place, _)| place.start);
+    // From the end, so that the earlier places stay right.
+    for (place, new) in edits.into_iter().rev() {
+        text.replace_range(place, &new);
+    }
+    text
+}
+
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -133,6 +165,12 @@ mod tests {
         assert_eq!(&text[items[1].whole.clone()], "<i/>");
         assert_eq!(items[0].get("a"), "1 & 2");
         assert!(root.list(&["e"]).is_empty() && root.list(&["none"]).is_empty());
+    }
+
+    #[test]
+    fn places_stay_right_while_others_are_edited() {
+        let edits = vec![(0..1, "xx".to_owned()), (2..3, String::new()), (3..3, "y".to_owned())];
+        assert_eq!(edit("abcd", edits), "xxbyd");
     }
 
     #[test]

@@ -3,13 +3,10 @@
 use serde_json::{Value, json};
 
 use super::ec2::count;
-use super::{ask, ask_json};
+use super::{ecs, elbv2};
 use crate::front::Front;
 use crate::request::Call;
 use crate::shape::Failure;
-use crate::xml::Element;
-
-const ECS: &str = "AmazonEC2ContainerServiceV20141113";
 
 /// Whether a network interface passes a filter.
 pub async fn has_interface(
@@ -30,26 +27,14 @@ pub async fn has_load_balancer(
     element: &str,
     id: &str,
 ) -> Result<bool, Failure> {
-    let mut marker = String::new();
-    loop {
-        let asked = [("PageSize", "400"), ("Marker", marker.as_str())];
-        let asked = if marker.is_empty() { &asked[..1] } else { &asked[..] };
-        let question = ("elasticloadbalancing", "DescribeLoadBalancers");
-        let (found, next) = ask(front, call, question, asked, |root| {
-            let mut named = Vec::new();
-            root.all(element, &mut named);
-            let is_it = |element: &&Element<'_>| {
-                element.text() == id || element.children.iter().any(|member| member.text() == id)
-            };
-            let next = root.find(&["DescribeLoadBalancersResult", "NextMarker"]);
-            (named.iter().any(is_it), next.map(|next| next.text().into_owned()))
+    let named = elbv2::balancers(front, call, |balancer| {
+        let mut named = Vec::new();
+        balancer.all(element, &mut named);
+        named.iter().any(|element| {
+            element.text() == id || element.children.iter().any(|member| member.text() == id)
         })
-        .await?;
-        match next {
-            Some(next) if !found && !next.is_empty() => marker = next,
-            _ => return Ok(found),
-        }
-    }
+    });
+    Ok(named.await?.contains(&true))
 }
 
 /// Whether a running service of ECS names `id` in a list of its network configuration. On AWS it is
@@ -60,32 +45,21 @@ pub async fn has_service(
     list: &str,
     id: &str,
 ) -> Result<bool, Failure> {
-    let clusters = ask_json(front, call, ("ecs", ECS, "ListClusters"), &json!({})).await?;
-    for cluster in strings(&clusters, "clusterArns") {
-        let asked = json!({"cluster": cluster});
-        let found = ask_json(front, call, ("ecs", ECS, "ListServices"), &asked).await?;
-        for some in strings(&found, "serviceArns").chunks(10) {
-            let asked = json!({"cluster": cluster, "services": some});
-            let found = ask_json(front, call, ("ecs", ECS, "DescribeServices"), &asked).await?;
-            let services = found.get("services").and_then(Value::as_array);
-            let network = format!("/networkConfiguration/awsvpcConfiguration/{list}");
-            let holds = |service: &Value| {
-                service.get("status") == Some(&json!("ACTIVE"))
-                    && service.get("desiredCount") != Some(&json!(0))
-                    && service
-                        .pointer(&network)
-                        .and_then(Value::as_array)
-                        .is_some_and(|ids| ids.iter().any(|other| other == id))
-            };
-            if services.is_some_and(|services| services.iter().any(holds)) {
-                return Ok(true);
-            }
+    let clusters = ecs::ask_ecs(front, call, "ListClusters", &json!({})).await?;
+    let network = format!("/networkConfiguration/awsvpcConfiguration/{list}");
+    let holds = |service: &Value| {
+        service["status"] == "ACTIVE"
+            && service["desiredCount"] != 0
+            && service
+                .pointer(&network)
+                .and_then(Value::as_array)
+                .is_some_and(|ids| ids.iter().any(|other| other == id))
+    };
+    for cluster in ecs::list(&clusters, "clusterArns").filter_map(Value::as_str) {
+        let name = cluster.rsplit('/').next().unwrap_or_default();
+        if ecs::services_of(front, call, name).await?.iter().any(holds) {
+            return Ok(true);
         }
     }
     Ok(false)
-}
-
-fn strings(json: &Value, name: &str) -> Vec<String> {
-    let list = json.get(name).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }

@@ -5,6 +5,8 @@
 
 mod ec2;
 pub mod ecr;
+pub mod ecs;
+mod elbv2;
 mod holders;
 mod iam;
 mod logs;
@@ -30,6 +32,8 @@ pub async fn check(front: &Front, call: &mut Call) -> Result<Option<Answer>, Fai
     match call.service.as_str() {
         "ec2" => ec2::check(front, call).await,
         "ecr" => ecr::check(front, call).await.map(|()| None),
+        "ecs" => ecs::check(front, call).await,
+        "elbv2" => elbv2::check(front, call).await,
         "iam" => iam::check(front, call).await.map(|()| None),
         "logs" => logs::check(front, call).await,
         "tagging" => tagging::check(front, call).await,
@@ -41,6 +45,8 @@ pub async fn check(front: &Front, call: &mut Call) -> Result<Option<Answer>, Fai
 pub async fn mend(front: &Front, call: &Call, answer: &mut Answer) -> Result<(), Failure> {
     match call.service.as_str() {
         "ec2" => ec2::mend(front, call, answer).await,
+        "ecs" => ecs::mend(front, call, answer).await,
+        "elbv2" => elbv2::mend(front, call, answer).await,
         "logs" => {
             logs::mend(call, answer);
             Ok(())

@@ -8,6 +8,7 @@
 
 use serde_json::{Value, json};
 
+use super::elbv2;
 use crate::front::Front;
 use crate::request::Call;
 use crate::shape::{Answer, Failure};
@@ -49,7 +50,10 @@ pub async fn check(front: &Front, call: &Call) -> Result<Option<Answer>, Failure
     for _ in 0..WALKS {
         match walk(front, call).await? {
             answer if answer.is_emulator_page() => {}
-            answer => return Ok(Some(answer)),
+            mut answer => {
+                elbv2::show_kinds(front, call, &mut answer).await?;
+                return Ok(Some(answer));
+            }
         }
     }
     Err(Failure::not_implemented(call))

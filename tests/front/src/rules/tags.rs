@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{ask, ask_json};
 use crate::front::Front;
 use crate::request::Call;
-use crate::shape::{Failure, Protocol};
+use crate::shape::Failure;
 
 /// AWS's limit for one thing.
 const MOST: usize = 50;
@@ -24,6 +24,8 @@ fn codes(call: &Call) -> (&'static str, &'static str) {
         ("ec2", _) => ("TagLimitExceeded", "InvalidParameterValue"),
         ("ecr" | "ecr-public", _) => ("TooManyTagsException", "InvalidTagParameterException"),
         ("logs", "TagResource") => ("TooManyTagsException", "InvalidParameterException"),
+        ("elbv2", _) => ("TooManyTags", "ValidationError"),
+        ("iam", _) => ("LimitExceeded", "InvalidInput"),
         _ => ("InvalidParameterException", "InvalidParameterException"),
     }
 }
@@ -50,13 +52,16 @@ pub async fn check_call(front: &Front, call: &Call) -> Result<(), Failure> {
                 }
             }
         }
-        "ecr" | "logs" => {
+        // Moto counts what is there itself.
+        "elbv2" | "iam" => check(call, &of_form(call))?,
+        "ecr" | "ecs" | "logs" => {
             let new = of_json(&call.json, "tags");
             check(call, &new)?;
             if call.operation == "TagResource" {
                 let arn = call.member("resourceArn").unwrap_or_default();
                 let target = match call.service.as_str() {
                     "ecr" => "AmazonEC2ContainerRegistry_V20150921",
+                    "ecs" => "AmazonEC2ContainerServiceV20141113",
                     _ => "Logs_20140328",
                 };
                 let question = (call.service.as_str(), target, "ListTagsForResource");
@@ -85,8 +90,10 @@ pub fn check(call: &Call, tags: &[Tag]) -> Result<(), Failure> {
                 "Tag keys starting with 'aws:' are reserved for internal use: '{key}'"
             ));
         }
-        if call.protocol == Protocol::Ec2 && tags[..at].iter().any(|other| other.key == *key) {
-            return bad(format!("Duplicate tag key '{key}' specified."));
+        if tags[..at].iter().any(|other| other.key == *key) {
+            let code = if call.service == "elbv2" { "DuplicateTagKeys" } else { codes(call).1 };
+            let message = format!("Duplicate tag key '{key}' specified.");
+            return Err(Failure::refuse(code, message));
         }
     }
     check_count(call, tags.len())
@@ -128,10 +135,12 @@ pub fn of_json(json: &Value, name: &str) -> Vec<Tag> {
     }
 }
 
-/// Tags in a form of EC2: those of the first `TagSpecification`, and those of `CreateTags`.
+/// Tags in a form: of EC2 those of the first `TagSpecification`, and those of `CreateTags`; of others
+/// those of `Tags`.
 fn of_form(call: &Call) -> Vec<Tag> {
     let tree = call.tree();
-    let list = tree.pointer("/TagSpecification/0/Tag").or(tree.get("Tag"));
+    let places = ["/TagSpecification/0/Tag", "/Tag", "/Tags/member"];
+    let list = places.iter().find_map(|place| tree.pointer(place));
     of_json(&json!({"tags": list}), "tags")
 }
 
