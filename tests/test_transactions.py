@@ -354,7 +354,9 @@ def test_a_second_call_waits_for_the_first_and_sees_its_result(
     assert second.running
     before = len(emulator.calls(since))
     first.execute("COMMIT")
-    assert second.result() == NOTHING
+    # A sync brings in what AWS made along with the VPC.
+    born = {"iasql_apply": set(), "iasql_sync": {"security_group", "security_group_rule"}}[function]
+    assert {line["table_name"] for line in second.result()} == born
     assert len(emulator.calls(since)) > before
     assert sorted(changes(emulator, since)) == CREATES
     assert held(cloud) == ALL
@@ -530,8 +532,12 @@ def test_an_edit_during_an_apply_is_neither_lost_nor_half_applied(
     assert sorted(changes(emulator, since)) == made
     since = emulator.mark()
     plan = site.sql("SELECT action, table_name FROM iasql_plan()")
-    steps = 2 if action == "replace" else 1
-    assert plan == [{"action": action, "table_name": table}] * steps
+    if action == "replace" and call.error:
+        # What was made was made for a row that is no more: an orphan, and a row to be made.
+        assert sorted(line["action"] for line in plan) == ["create", "delete"]
+    else:
+        steps = 2 if action == "replace" else 1
+        assert plan == [{"action": action, "table_name": table}] * steps
     site.sql("SELECT * FROM iasql_apply()")
     assert site.sql("SELECT * FROM iasql_plan_apply()") == NOTHING
     assert changes(emulator, since).count("CreateVpc") == (action == "replace")

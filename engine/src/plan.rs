@@ -307,7 +307,8 @@ fn out_of_sight(world: &World) -> HashSet<usize> {
 }
 
 /// What has to wait until more is known: what refers to something out of sight, what something out
-/// of sight may refer to, and what may not have its name yet.
+/// of sight may refer to, what may hold something out of sight that a replacement would lose, and
+/// what may not have its name yet.
 fn waiting(world: &World, doing: &Doings, held: &HashSet<usize>) -> Vec<usize> {
     if held.is_empty() && !world.blind() {
         return Vec::new();
@@ -332,7 +333,9 @@ fn waiting(world: &World, doing: &Doings, held: &HashSet<usize>) -> Vec<usize> {
         });
         let fresh = it.wanted.as_ref().filter(|_| change.verb.makes());
         let key = fresh.and_then(|wanted| world.key(it.table, &wanted.region, &wanted.row));
+        let anew = change.verb == Verb::Replace || it.parted;
         refers
+            || (anew && world.parts_unread(node))
             || (change.verb.removes() && used.contains(&node))
             || key.is_some_and(|key| names.contains(&(it.table, key)))
     };

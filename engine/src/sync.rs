@@ -174,7 +174,11 @@ fn lost<'a>(
     world.links(node).iter().filter_map(move |link| {
         let target = world.target(seen, link.column);
         let lost = match target {
-            Some(to) => matches!(fates[to], Fate::None | Fate::Goes),
+            Some(to) => match fates[to] {
+                Fate::None | Fate::Goes => true,
+                Fate::Stays => moved(world, to, link),
+                Fate::Seen => false,
+            },
             None => !seen[link.column].is_null(),
         };
         // NULL would mean something else, and an apply would change the resource accordingly; but
@@ -182,6 +186,16 @@ fn lost<'a>(
         let by_id = link.reference.by == By::Id;
         let says_less = by_id && !world.column(node, link.column).settable();
         (lost && !says_less).then_some((link, target))
+    })
+}
+
+/// Whether a row that stays is not where, or is not called what, the cloud has it.
+fn moved(world: &World, node: usize, link: &Link) -> bool {
+    let it = &world.nodes[node];
+    it.wanted.as_ref().is_some_and(|wanted| {
+        let named = world.table(node).cell(&wanted.row, link.reference.column);
+        let renamed = Some(named) != world.cloud_name(node, link.reference.column);
+        wanted.region != it.region || (link.reference.by == By::Name && renamed)
     })
 }
 

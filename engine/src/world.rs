@@ -228,6 +228,19 @@ impl World {
         })
     }
 
+    /// Whether parts of a thing could not be read: they go when it does.
+    pub fn parts_unread(&self, node: usize) -> bool {
+        let it = &self.nodes[node];
+        self.links.iter().enumerate().any(|(table, links)| {
+            let part = |link: &Link| {
+                let column = &self.tables[table].columns[link.column];
+                link.to == it.table && (column.replaces() || self.tables[table].import_only)
+            };
+            let near = |region: &String| region == &it.region || it.region.is_empty();
+            self.unread[table].iter().any(near) && links.iter().any(part)
+        })
+    }
+
     /// The natural key of a row in engine terms; nothing for tables without one.
     pub fn key(&self, table: usize, region: &str, row: &Row) -> Option<String> {
         let mut key = region.to_owned();

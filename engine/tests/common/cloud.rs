@@ -332,7 +332,7 @@ impl Cloud {
         {
             let place = thing.table.position(definition.name).expect("a column");
             let required = definition.required && value.is_null();
-            if !required && !(definition.late && value.is_null()) {
+            if !(required || definition.late && value.is_null()) {
                 self.things.get_mut(&at).expect("a thing").row[place] = value;
             }
         }

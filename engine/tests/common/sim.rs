@@ -90,7 +90,6 @@ pub struct Applied {
     pub world: World,
     pub plan: Plan,
     pub failed: Vec<(u32, String)>,
-    pub skipped: usize,
 }
 
 impl Applied {
@@ -297,7 +296,7 @@ impl Sim {
         let plan = plan::plan(&world);
         check_plan(&world, &plan, &how.unread);
         if !plan.problems.is_empty() {
-            return Applied { world, plan, failed: Vec::new(), skipped: 0 };
+            return Applied { world, plan, failed: Vec::new() };
         }
         let before = self.db.clone();
         let mut work = Work {
@@ -309,7 +308,7 @@ impl Sim {
             thing: None,
             refused: Vec::new(),
         };
-        let (failed, skipped) = work.carry_out();
+        let failed = work.carry_out();
         let (mut ended, refused) = (work.ended, work.refused);
         for table in ALL.into_iter().filter(|table| table.read_back) {
             let lags = how.lag && table.name == "person";
@@ -327,11 +326,11 @@ impl Sim {
         let writes = writes::of_apply(&world, &plan, &ended);
         self.db.write(&world, &writes);
         self.rows_stand(&before);
-        if !(failed.is_empty() && refused.is_empty()) && !how.warn {
+        if !(how.warn || failed.is_empty() && refused.is_empty()) {
             self.rollback(true);
         }
         let failed = failed.into_iter().chain(refused).collect();
-        Applied { world, plan, failed, skipped }
+        Applied { world, plan, failed }
     }
 
     /// Applies with nothing in the way.
@@ -678,8 +677,8 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// The steps in some order that they allow; what failed on purpose, and how many were skipped.
-    fn carry_out(&mut self) -> (Vec<(u32, String)>, usize) {
+    /// The steps in some order that they allow; what failed on purpose.
+    fn carry_out(&mut self) -> Vec<(u32, String)> {
         let mut dice = Dice::new(self.how.seed);
         let mut left: BTreeSet<u32> = (0..self.plan.steps.len() as u32).collect();
         let mut failed = Vec::new();
@@ -689,7 +688,7 @@ impl Work<'_> {
             };
             let ready: Vec<u32> = left.iter().filter(ready).copied().collect();
             if ready.is_empty() {
-                return (failed, left.len());
+                return failed;
             }
             let number = ready[dice.roll(ready.len())];
             left.remove(&number);
@@ -933,11 +932,9 @@ impl Work<'_> {
         let unread = |table: &str| self.how.unread.iter().any(|scope| scope.table == table);
         let unmanaged = self.sim.unmanaged();
         let fair = match refusal {
-            Refusal::InUse(by) => by.iter().all(|at| {
-                let thing = &self.sim.cloud.things[at];
-                let agreed = self.sim.has_base(*at);
-                unmanaged.contains(at) || (unread(thing.table.name) && !agreed)
-            }),
+            Refusal::InUse(by) => by
+                .iter()
+                .all(|at| unmanaged.contains(at) || unread(self.sim.cloud.things[at].table.name)),
             Refusal::Overlaps(other) => {
                 let thing = &self.sim.cloud.things[other];
                 let removal = self.plan.steps.iter().find(|step| {

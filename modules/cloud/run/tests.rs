@@ -308,7 +308,7 @@ async fn deletes_wait_only_for_what_this_run_has_removed() {
     let in_use = Fault::Refuse("DependencyViolation");
     let world = World::new();
     world.table("vpc").hold(&[row("main", 1)]);
-    world.table("vpc").fail("delete", &[in_use.clone()]);
+    world.table("vpc").fail("delete", std::slice::from_ref(&in_use));
     let gone = |name| Action::Delete { was: row(name, 1) };
     let reports = go(&world, &Book::new(&world.log), vec![step(1, &[], "vpc", gone("main"))]).await;
     assert_eq!(
