@@ -170,10 +170,11 @@ fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
     let owned = table.columns.iter().filter(|c| !c.settable() || c.late).map(|column| {
         let name = spi::name(column.name);
         // A user may have filled in, meanwhile, what AWS would have.
-        let value = if column.settable() {
-            format!("coalesce(t.{name}, v.{name})")
-        } else {
-            format!("v.{name}")
+        let value = match (column.settable(), column.default) {
+            (true, _) => format!("coalesce(t.{name}, v.{name})"),
+            // What is never NULL has its default until AWS has said something.
+            (false, Some(default)) => format!("coalesce(v.{name}, {default})"),
+            (false, None) => format!("v.{name}"),
         };
         (name, value)
     });
