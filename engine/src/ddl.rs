@@ -148,6 +148,9 @@ fn comments(sql: &mut String, table: &Table) {
 fn guard(sql: &mut String, table: &Table) {
     let name = table.name;
     let mut body = String::new();
+    if table.import_only {
+        put!(body, "  PERFORM iasql.imported_only('{name}');");
+    }
     if table.regional() {
         put!(body, "  NEW.region := iasql.known_region(NEW.region);");
     }
@@ -193,9 +196,6 @@ fn guard(sql: &mut String, table: &Table) {
         );
         put!(body, "    {wrong};");
         put!(body, "  END IF;");
-    }
-    if table.import_only {
-        put!(body, "  PERFORM iasql.imported_only('{name}');");
     }
     for check in table.checks {
         put!(body, "  IF NOT ({}) THEN", check.sql);

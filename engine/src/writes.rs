@@ -234,8 +234,9 @@ impl Answers<'_> {
         let table = world.table(node);
         let own = self.terms.row(node, &wanted.row);
         let mut said = answer.clone();
+        said.resize(table.columns.len(), Value::Null);
         for link in world.links(node) {
-            said[link.column] = self.answered(node, wanted, link, &answer[link.column]);
+            said[link.column] = self.answered(node, wanted, link, &said[link.column]);
         }
         let cell = |((column, own), said): ((&Column, Value), Value)| match column.settable() {
             true if !(column.late && own.is_null()) => own,

@@ -3,6 +3,7 @@
 
 mod common;
 mod examples;
+mod nonsense;
 
 use common::script::{Op, furnished, happen, ops, unread};
 use common::sim::{How, Sim};
