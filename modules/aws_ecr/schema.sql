@@ -203,6 +203,7 @@ COMMENT ON COLUMN repository_image.size IS 'Its size in the repository in bytes,
 COMMENT ON COLUMN repository_image.region IS 'The region it lives in.';
 CREATE FUNCTION iasql.repository_image_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
 BEGIN
+  PERFORM iasql.imported_only('repository_image');
   NEW.region := iasql.known_region(NEW.region);
   IF TG_OP = 'UPDATE' AND NEW.image_uri IS NULL THEN NEW.image_uri := OLD.image_uri;
   ELSIF NEW.image_uri IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.image_uri IS DISTINCT FROM OLD.image_uri) THEN
@@ -228,7 +229,6 @@ BEGIN
   ELSIF NEW.size IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.size IS DISTINCT FROM OLD.size) THEN
     PERFORM iasql.cloud_owned('repository_image', 'size');
   END IF;
-  PERFORM iasql.imported_only('repository_image');
   RETURN NEW;
 END $guard$;
 COMMENT ON FUNCTION iasql.repository_image_guard() IS 'Holds users'' edits of repository_image to the rules.';
