@@ -9,7 +9,8 @@ use crate::shape::Failure;
 
 const TARGET: &str = "AmazonEC2ContainerRegistry_V20150921";
 
-pub async fn check(front: &Front, call: &Call) -> Result<(), Failure> {
+pub async fn check(front: &Front, call: &mut Call) -> Result<(), Failure> {
+    say_false(call);
     match call.operation.as_str() {
         "SetRepositoryPolicy" => check_policy(call.member("policyText").unwrap_or_default()),
         "PutImage" => check_immutable(front, call).await,
@@ -24,6 +25,17 @@ pub async fn check(front: &Front, call: &Call) -> Result<(), Failure> {
             ))
         }
         _ => Ok(()),
+    }
+}
+
+/// Clients leave a false out, which AWS takes for false and moto for no change.
+fn say_false(call: &mut Call) {
+    let mut asked = call.json.clone();
+    if let Some(Value::Object(scanning)) = asked.get_mut("imageScanningConfiguration")
+        && !scanning.contains_key("scanOnPush")
+    {
+        scanning.insert("scanOnPush".to_owned(), Value::Bool(false));
+        call.set_json(asked);
     }
 }
 
