@@ -13,12 +13,20 @@ pub mod aws_account;
 pub mod aws_cloudwatch;
 #[cfg(feature = "aws_ecr")]
 pub mod aws_ecr;
+#[cfg(feature = "aws_ecs_fargate")]
+pub mod aws_ecs_fargate;
+#[cfg(feature = "aws_elb")]
+pub mod aws_elb;
+#[cfg(feature = "aws_iam")]
+pub mod aws_iam;
 #[cfg(feature = "aws_security_group")]
 pub mod aws_security_group;
 #[cfg(feature = "aws_vpc")]
 pub mod aws_vpc;
 
 use cloud::Erased;
+use iasql_engine::table::Table;
+use std::iter;
 
 /// Something to install: tables that belong together.
 pub struct Module {
@@ -30,12 +38,20 @@ pub struct Module {
     pub doc: &'static str,
     /// The modules whose tables its own refer to.
     pub depends: &'static [&'static str],
-    /// Its tables, each after those it refers to.
+    /// Its tables, each after those it refers to; those of parts follow from them.
     pub resources: &'static [&'static dyn Erased],
     /// Its tables in SQL, written by [`iasql_engine::ddl`].
     pub schema: &'static str,
     /// What is no table, written by hand; run after `schema`.
     pub extra: &'static str,
+}
+
+impl Module {
+    /// Its tables in SQL: those of its resources, each before those of its parts.
+    pub fn tables(&self) -> impl Iterator<Item = &'static Table> {
+        let tables = self.resources.iter().map(|resource| resource.table());
+        tables.flat_map(|table| iter::once(table).chain(table.parts().map(|(_, part)| part)))
+    }
 }
 
 /// Modules have the version of the extension that brings them.
@@ -49,6 +65,12 @@ pub const MODULES: &[Module] = &[
     aws_cloudwatch::MODULE,
     #[cfg(feature = "aws_ecr")]
     aws_ecr::MODULE,
+    #[cfg(feature = "aws_ecs_fargate")]
+    aws_ecs_fargate::MODULE,
+    #[cfg(feature = "aws_elb")]
+    aws_elb::MODULE,
+    #[cfg(feature = "aws_iam")]
+    aws_iam::MODULE,
     #[cfg(feature = "aws_security_group")]
     aws_security_group::MODULE,
     #[cfg(feature = "aws_vpc")]

@@ -1,7 +1,9 @@
 //! What every resource file needs.
 #![allow(unused_imports, dead_code, reason = "a build of a few modules needs only some of it")]
 
-pub use crate::cloud::cell::{Named, Policy, Port, Range, Ref, Set, Tags, Timestamp};
+pub use crate::cloud::cell::{
+    Ids, Json, List, Named, Pairs, Parts, Policies, Policy, Port, Range, Ref, Set, Tags, Timestamp,
+};
 pub use crate::cloud::failure::{Done, Error, Result};
 pub use crate::cloud::wait::until;
 pub use crate::cloud::{Cloud, Found, Which};

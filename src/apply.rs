@@ -191,9 +191,7 @@ fn edited_scopes(tables: &[&'static Table]) -> Result<Vec<Scope>> {
             touched.insert((world.table(node).name, region));
         }
     }
-    let refers = |from: &Table, to: &Table| {
-        from.columns.iter().any(|c| c.references.as_ref().is_some_and(|r| r.table == to.name))
-    };
+    let refers = |from: &Table, to: &Table| from.refers_to().any(|name| name == to.name);
     let mut scopes = BTreeSet::new();
     for (name, region) in &touched {
         let Some(table) = tables.iter().find(|table| table.name == *name) else { continue };
@@ -229,7 +227,7 @@ fn lines(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> Vec<L
         };
         let description = now.or(before).unwrap_or_else(|| world.label(change.node));
         let id = if change.verb == Verb::Delete { None } else { row_id(&world.pk(change.node)) };
-        (change.verb.word().to_owned(), world.table(change.node).name.to_owned(), id, description)
+        (change.word(world).to_owned(), world.table(change.node).name.to_owned(), id, description)
     };
     plan.changes.iter().map(line).collect()
 }

@@ -68,9 +68,9 @@ pub fn account() -> Result<Option<String>> {
 
 /// The owners of tables, by name. Refuses when a table is not what its module declares: what can't
 /// be read as it should be must not look like something to delete.
-pub fn check(tables: &[&Table]) -> Result<HashMap<&'static str, Oid>>
-where
-{
+pub fn check(tables: &[&'static Table]) -> Result<HashMap<&'static str, Oid>> {
+    let parts = tables.iter().flat_map(|table| table.parts().map(|(_, part)| part));
+    let tables: Vec<&'static Table> = tables.iter().copied().chain(parts).collect();
     let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
     let names = serde_json::to_string(&names).unwrap_or_default();
     let sql = "SELECT c.relname::text, c.relkind::text, c.relowner::text, a.attname::text, \
@@ -92,7 +92,7 @@ where
         }
     }
     let mut owners = HashMap::new();
-    for table in tables.iter().copied() {
+    for table in tables {
         let altered = |what: String| {
             Error::new(PgSqlErrorCode::ERRCODE_INVALID_TABLE_DEFINITION, format!("table \"{}\" {what}", table.name))
                 .hint("Undo that change, or uninstall and install its module: the rows can be read from AWS again.")
@@ -102,9 +102,9 @@ where
             Some((kind, _)) if kind != "r" => {
                 return Err(altered("is no ordinary table any more".into()));
             }
-            Some((_, owner)) => owners.insert(leaked(table), *owner),
+            Some((_, owner)) => owners.insert(table.name, *owner),
         };
-        for column in table.columns {
+        for column in table.sql_columns() {
             match columns.get(&(table.name.to_owned(), column.name.to_owned())) {
                 None => return Err(altered(format!("lacks its column \"{}\"", column.name))),
                 Some(found) if !same_type(found, column.sql) => {
@@ -118,10 +118,6 @@ where
         }
     }
     Ok(owners)
-}
-
-fn leaked(table: &Table) -> &'static str {
-    table.name
 }
 
 fn oid(number: u32) -> Oid {

@@ -73,13 +73,12 @@ pub fn uninstall(names: &[String]) -> Result<Vec<Line>> {
     let lines = lines(&going)?;
     let schema = spi::name(&catalog::schema()?);
     for module in going {
-        for table in module.resources.iter().map(|r| r.table()).rev() {
+        let tables: Vec<_> = module.tables().collect();
+        for table in tables.into_iter().rev() {
             let name = spi::name(table.name);
             spi::write(&format!("DROP TABLE {schema}.{name}"), &[])?;
-            spi::write(
-                &format!("DROP FUNCTION iasql.{}()", spi::name(&format!("{}_guard", table.name))),
-                &[],
-            )?;
+            let guard = spi::name(&format!("{}_guard", table.name));
+            spi::write(&format!("DROP FUNCTION iasql.{guard}()"), &[])?;
             for column in table.columns.iter().filter(|c| !c.labels.is_empty()) {
                 spi::write(&format!("DROP TYPE {schema}.{}", spi::name(column.sql)), &[])?;
             }
@@ -229,7 +228,7 @@ fn with_dependencies(modules: &[&'static Module]) -> Vec<&'static Module> {
 
 /// Names what would be in the way of new tables and types before anything is created.
 fn nothing_in_the_way(schema: &str, new: &[&Module]) -> Result<()> {
-    let tables = catalog::tables(new);
+    let tables: Vec<_> = new.iter().flat_map(|module| module.tables()).collect();
     let types =
         tables.iter().flat_map(|t| t.columns).filter(|c| !c.labels.is_empty()).map(|c| c.sql);
     let names: Vec<&str> = tables.iter().map(|t| t.name).chain(types).collect();
@@ -274,7 +273,7 @@ fn create(schema: &str, module: &Module) -> Result<()> {
         &[&caller.to_u32().to_string()],
     )?;
     let caller = spi::name(&caller.unwrap_or_default());
-    for table in module.resources.iter().map(|r| r.table()) {
+    for table in module.tables() {
         spi::write(&format!("ALTER TABLE {} OWNER TO {caller}", spi::name(table.name)), &[])?;
         for column in table.columns.iter().filter(|c| !c.labels.is_empty()) {
             spi::write(&format!("ALTER TYPE {} OWNER TO {caller}", spi::name(column.sql)), &[])?;
@@ -299,12 +298,7 @@ fn import(new: &[&'static Module]) -> Result<()> {
     let all = catalog::tables(&catalog::installed()?);
     let mut next = 0;
     while next < tables.len() {
-        let wanted = |t: &&&Table| {
-            tables[next]
-                .columns
-                .iter()
-                .any(|c| c.references.as_ref().is_some_and(|r| r.table == t.name))
-        };
+        let wanted = |t: &&&Table| tables[next].refers_to().any(|name| name == t.name);
         let more: Vec<_> = all
             .iter()
             .filter(wanted)
@@ -338,7 +332,7 @@ fn lines(modules: &[&Module]) -> Result<Vec<Line>> {
     let schema = spi::name(&catalog::schema()?);
     let mut lines = Vec::new();
     for module in modules {
-        for table in module.resources.iter().map(|r| r.table()) {
+        for table in module.tables() {
             let count = spi::one(
                 &format!("SELECT count(*)::text FROM {schema}.{}", spi::name(table.name)),
                 &[],

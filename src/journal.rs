@@ -64,9 +64,10 @@ impl run::Journal for Journal {
     }
 
     fn settle(&self, outcomes: &[Outcome]) -> std::result::Result<(), String> {
-        let mut open = self.open.borrow_mut();
+        // What settles after it stands is heard of twice.
+        let open = self.open.borrow();
         let entry = |outcome: &Outcome| {
-            let (id, table) = open.remove(&outcome.mark).unzip();
+            let (id, table) = open.get(&outcome.mark).cloned().unzip();
             let word = match outcome.end {
                 End::Done => "done",
                 End::Failed => "failed",
@@ -231,5 +232,5 @@ fn system_id() -> String {
 /// A row as an object, for people.
 fn named(table: &str, row: Option<&Row>) -> Option<Map<String, Value>> {
     let table = resource(table)?.table();
-    row.map(|row| crate::store::named(table, row))
+    row.map(|row| table.named(row))
 }

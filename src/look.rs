@@ -6,6 +6,7 @@ use crate::catalog;
 use crate::error::{Error, Result, notice};
 use crate::settings;
 use crate::spi;
+use crate::store::PART_VERSION;
 use iasql_engine::table::Table;
 use iasql_engine::wire::{Caller, Failure, Job, Report, Scope, Seen};
 use iasql_engine::world::{self, Base, Known, Wanted, World};
@@ -159,15 +160,7 @@ fn rows(tables: &[&'static Table]) -> Result<Known> {
     let schema = spi::name(&catalog::schema()?);
     let mut known = Known { tables: tables.to_vec(), ..Known::default() };
     for table in tables {
-        let names: Vec<String> =
-            table.columns.iter().map(|column| format!("t.{}", spi::name(column.name))).collect();
-        let key = spi::name(table.primary_key.unwrap_or("id"));
-        let region = if table.regional() { "t.region" } else { "''" };
-        let sql = format!(
-            "SELECT json_build_array(t.{key}, t.xmin::text, {region}, {})::text FROM {schema}.{} t",
-            names.join(", "),
-            spi::name(table.name)
-        );
+        let sql = select(&schema, table);
         let mut wanted = Vec::new();
         spi::each(&sql, &[], |row| {
             let mut cells = parse::<Row>(&row)?.into_iter();
@@ -204,6 +197,42 @@ fn rows(tables: &[&'static Table]) -> Result<Known> {
         known.base.push(base);
     }
     Ok(known)
+}
+
+/// Reads a table: primary key, version, region and cells, with the parts of each row in a list.
+fn select(schema: &str, table: &Table) -> String {
+    let (mut joins, mut version) = (String::new(), "t.xmin::text".to_owned());
+    let region = |text: &str| if table.regional() { text.to_owned() } else { String::new() };
+    let mut cells = Vec::new();
+    for (at, column) in table.columns.iter().enumerate() {
+        let Some(part) = column.parts() else {
+            cells.push(format!("t.{}", spi::name(column.name)));
+            continue;
+        };
+        let names: Vec<String> =
+            part.sql_columns().map(|c| format!("p.{}", spi::name(c.name))).collect();
+        let owner = spi::name(part.owner.unwrap_or_default());
+        joins += &format!(
+            " LEFT JOIN (SELECT p.{owner} AS owner_{}, {PART_VERSION} AS version_, \
+                                json_agg(json_build_array({}) ORDER BY p.id) AS rows_ \
+                         FROM {schema}.{} p GROUP BY p.{owner}{}) p{at} ON p{at}.owner_ = t.{}{}",
+            region(", p.region"),
+            names.join(", "),
+            spi::name(part.name),
+            region(", p.region"),
+            spi::name(table.known_by()),
+            region(&format!(" AND p{at}.region = t.region")),
+        );
+        version += &format!(" || coalesce(p{at}.version_, '')");
+        cells.push(format!("coalesce(p{at}.rows_, '[]')"));
+    }
+    format!(
+        "SELECT json_build_array(t.{}, {version}, {}, {})::text FROM {schema}.{} t{joins}",
+        spi::name(table.primary_key.unwrap_or("id")),
+        if table.regional() { "t.region" } else { "''" },
+        cells.join(", "),
+        spi::name(table.name)
+    )
 }
 
 fn parse<T: serde::de::DeserializeOwned>(row: &[Option<String>]) -> Result<T> {

@@ -4,7 +4,6 @@ use crate::apply::{planned, row_id};
 use crate::catalog;
 use crate::error::Result;
 use crate::look::{self, Ask};
-use crate::store;
 use crate::turn;
 use iasql_engine::plan::Plan;
 use iasql_engine::wire::{Action, Step, awaits};
@@ -50,14 +49,11 @@ fn plan_line(world: &World, plan: &Plan, step: &Step) -> PlanLine {
     let change = plan.changes.iter().find(|change| change.steps.contains(&step.number));
     let table = world.tables.iter().find(|table| table.name == step.table);
     let show = |row: &Row| {
-        let row = row.iter().map(|cell| match awaits(cell) {
-            Some(step) => Value::from(plan.steps[step as usize].label.clone()),
-            None => cell.clone(),
-        });
-        table.map(|table| JsonB(Value::Object(store::named(table, &row.collect()))))
+        let row = row.iter().map(|cell| promised(plan, cell)).collect();
+        table.map(|table| JsonB(Value::Object(table.named(&row))))
     };
     let (before, after) = match &step.action {
-        Action::Create { row, .. } => (None, show(row)),
+        Action::Create { row, was, .. } => (was.as_ref().and_then(show), show(row)),
         Action::Update { was, row } => (show(was), show(row)),
         Action::Delete { was } => (show(was), None),
     };
@@ -66,7 +62,7 @@ fn plan_line(world: &World, plan: &Plan, step: &Step) -> PlanLine {
     let number = |n: u32| i32::try_from(n).unwrap_or_default();
     (
         number(step.number),
-        change.map_or(step.action.verb(), |change| change.verb.word()).to_owned(),
+        change.map_or(step.action.verb(), |change| change.word(world)).to_owned(),
         step.table.clone(),
         some(&step.region),
         step.label.clone(),
@@ -77,6 +73,15 @@ fn plan_line(world: &World, plan: &Plan, step: &Step) -> PlanLine {
         step.reason.clone(),
         step.after.iter().map(|&n| number(n)).collect(),
     )
+}
+
+/// A cell, where what does not exist yet goes by its label.
+fn promised(plan: &Plan, cell: &Value) -> Value {
+    match (awaits(cell), cell) {
+        (Some(step), _) => Value::from(plan.steps[step as usize].label.clone()),
+        (None, Value::Array(items)) => items.iter().map(|item| promised(plan, item)).collect(),
+        (None, cell) => cell.clone(),
+    }
 }
 
 /// What changed in the cloud outside this database.
@@ -112,7 +117,7 @@ fn drift_line(world: &World, node: usize) -> Option<DriftLine> {
         (None, None, Some(_)) => "unmanaged",
         _ => return None,
     };
-    let show = |row: &Row| JsonB(Value::Object(store::named(table, &world.readable(node, row))));
+    let show = |row: &Row| JsonB(Value::Object(table.named(&world.readable(node, row))));
     Some((
         change.to_owned(),
         table.name.to_owned(),

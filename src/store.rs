@@ -15,7 +15,7 @@ use iasql_engine::{Row, Value};
 use pgrx::pg_sys::{self, Oid};
 use serde_json::Map;
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 thread_local! {
     /// The depth of triggers at which the engine writes, while it does.
@@ -65,8 +65,8 @@ pub fn as_role<T>(role: Oid, engine: bool, work: impl FnOnce() -> Result<T>) -> 
 
 /// Writes it all: deletes first and in reverse, since references point backwards.
 pub fn write(world: &World, writes: &[Writes]) -> Result<()> {
-    let touched: Vec<&Table> =
-        world.tables.iter().zip(writes).filter(|(_, w)| w.any_rows()).map(|(t, _)| *t).collect();
+    let touched = world.tables.iter().zip(writes).filter(|(_, writes)| writes.any_rows());
+    let touched: Vec<&'static Table> = touched.map(|(table, _)| *table).collect();
     let owners = catalog::check(&touched)?;
     let owner = |table: &Table| owners.get(table.name).copied().unwrap_or(pg_sys::InvalidOid);
     let schema = spi::name(&catalog::schema()?);
@@ -77,11 +77,17 @@ pub fn write(world: &World, writes: &[Writes]) -> Result<()> {
     }
     for (table, writes) in world.tables.iter().zip(writes) {
         if writes.any_rows() {
-            as_role(owner(table), true, || {
-                update(&schema, table, &writes.update)?;
+            let written = as_role(owner(table), true, || {
+                let updated = update(&schema, table, &writes.update)?;
                 insert(&schema, table, &writes.insert)?;
-                fill(&schema, table, &writes.fill)
+                fill(&schema, table, &writes.fill)?;
+                Ok(updated)
             })?;
+            let updated = writes.update.iter().filter(|row| written.contains(&*plain(&row.pk)));
+            let whole: Vec<&Written> = updated.chain(&writes.insert).collect();
+            for (at, part) in table.parts() {
+                as_role(owner(part), true, || put_parts(&schema, table, at, part, &whole))?;
+            }
         }
         forget(table, &writes.forget)?;
         agree(table, &writes.agree)?;
@@ -140,16 +146,87 @@ pub fn note_unrepresented(
     Ok(())
 }
 
-fn update(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
+/// Writes rows that have not been written meanwhile, and says which.
+fn update(schema: &str, table: &Table, rows: &[Written]) -> Result<HashSet<String>> {
     let sets: Vec<String> = columns(table).map(|c| format!("{c} = v.{c}")).collect();
     let sql = format!(
-        "UPDATE {schema}.{name} t SET {sets} FROM {input} WHERE t.{key} = v.key_ AND t.xmin::text = v.version_",
+        "UPDATE {schema}.{name} t SET {sets} FROM {input} WHERE t.{key} = v.key_ AND {version} = v.version_ \
+         RETURNING v.key_::text",
         name = spi::name(table.name),
         sets = sets.join(", "),
         input = recordset(table),
         key = key(table),
+        version = version(schema, table),
     );
-    run(&sql, table, rows)
+    Ok(run(&sql, table, rows)?.into_iter().flatten().flatten().collect())
+}
+
+/// Makes the parts of rows what they are to be: some go, the others are put in place.
+fn put_parts(
+    schema: &str,
+    table: &Table,
+    at: usize,
+    part: &Table,
+    rows: &[&Written],
+) -> Result<()> {
+    let owner = spi::name(part.owner.unwrap_or_default());
+    let region = |alias: &str| match table.regional() {
+        true => format!(", {alias}.region"),
+        false => String::new(),
+    };
+    let names: Vec<String> = part.sql_columns().map(|column| spi::name(column.name)).collect();
+    let keys = || part.keys().map(|at| names[at].clone());
+    let each = |alias: &str, names: &[String]| -> String {
+        names.iter().map(|name| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ")
+    };
+    let key: Vec<String> = keys().collect();
+    let types: Vec<String> =
+        part.sql_columns().zip(&names).map(|(column, name)| format!("{name} {}", column.sql)).collect();
+    let (part_name, types) = (spi::name(part.name), types.join(", "));
+    let input = format!(
+        "json_to_recordset($1::json) AS v(owner_ {}, region text, parts_ json)",
+        if table.known_by() == "id" { "int" } else { "text" }
+    );
+    let remove = format!(
+        "DELETE FROM {schema}.{part_name} p USING {input} \
+         WHERE ROW(p.{owner}{region}) = ROW(v.owner_{v_region}) AND NOT EXISTS ( \
+           SELECT FROM json_to_recordset(v.parts_) AS k({types}) \
+           WHERE ROW({new}) IS NOT DISTINCT FROM ROW({old}))",
+        region = region("p"),
+        v_region = region("v"),
+        new = each("k", &key),
+        old = each("p", &key),
+    );
+    let put = format!(
+        "INSERT INTO {schema}.{part_name} AS p ({columns}, {owner}{to_region}) \
+         SELECT {values}, v.owner_{from_region} FROM {input}, json_to_recordset(v.parts_) AS k({types}) \
+         ON CONFLICT ({owner}, {key}{to_region}) DO UPDATE SET {sets} \
+         WHERE ROW({old}) IS DISTINCT FROM ROW({new})",
+        columns = names.join(", "),
+        values = each("k", &names),
+        to_region = if table.regional() { ", region" } else { "" },
+        from_region = region("v"),
+        key = key.join(", "),
+        sets = names.iter().map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", "),
+        old = each("p", &names),
+        new = each("excluded", &names),
+    );
+    let known_by = table.position(table.known_by());
+    let record = |written: &&Written| {
+        let parts = written.row.get(at).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let parts = parts.iter().filter_map(Value::as_array);
+        serde_json::json!({
+            "owner_": known_by.map_or(&written.pk, |at| &written.row[at]),
+            "region": written.region,
+            "parts_": parts.map(|row| Value::Object(named(part, row))).collect::<Vec<_>>(),
+        })
+    };
+    for portion in rows.chunks(5000) {
+        let rows = json(portion.iter().map(record).collect());
+        spi::write(&remove, &[&rows])?;
+        spi::write(&put, &[&rows])?;
+    }
+    Ok(())
 }
 
 fn insert(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
@@ -163,11 +240,11 @@ fn insert(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
         from.join(", "),
         recordset(table)
     );
-    run(&sql, table, rows)
+    run(&sql, table, rows).map(drop)
 }
 
 fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
-    let owned = table.columns.iter().filter(|c| !c.settable() || c.late).map(|column| {
+    let owned = table.sql_columns().filter(|c| !c.settable() || c.late).map(|column| {
         let name = spi::name(column.name);
         // A user may have filled in, meanwhile, what AWS would have.
         let value = match (column.settable(), column.default) {
@@ -193,17 +270,18 @@ fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
         old = join(owned.iter().map(|(c, _)| format!("t.{c}")).collect()),
         new = join(owned.iter().map(|(_, v)| v.clone()).collect()),
     );
-    run(&sql, table, rows)
+    run(&sql, table, rows).map(drop)
 }
 
 fn delete(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
     let sql = format!(
-        "DELETE FROM {schema}.{} t USING {} WHERE t.{} = v.key_ AND t.xmin::text = v.version_",
+        "DELETE FROM {schema}.{} t USING {} WHERE t.{} = v.key_ AND {} = v.version_",
         spi::name(table.name),
         recordset(table),
-        key(table)
+        key(table),
+        version(schema, table)
     );
-    run(&sql, table, rows)
+    run(&sql, table, rows).map(drop)
 }
 
 fn forget(table: &Table, keys: &[Value]) -> Result<()> {
@@ -237,8 +315,9 @@ fn agree(table: &Table, rows: &[(String, Written)]) -> Result<()> {
     Ok(())
 }
 
-/// Runs a statement over rows, in portions that bound memory.
-fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<()> {
+/// Runs a statement over rows, in portions that bound memory; what it returns.
+fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<Vec<spi::Texts>> {
+    let mut returned = Vec::new();
     for portion in rows.chunks(5000) {
         let record = |written: &Written| {
             let mut fields = named(table, &written.row);
@@ -249,13 +328,13 @@ fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<()> {
             }
             Value::Object(fields)
         };
-        spi::write(sql, &[&json(portion.iter().map(record).collect())])?;
+        returned.extend(spi::write(sql, &[&json(portion.iter().map(record).collect())])?);
     }
-    Ok(())
+    Ok(returned)
 }
 
-/// A row as an object.
-pub fn named(table: &Table, row: &Row) -> Map<String, Value> {
+/// A row as an object, its cells as they are.
+fn named(table: &Table, row: &Row) -> Map<String, Value> {
     table
         .columns
         .iter()
@@ -266,8 +345,26 @@ pub fn named(table: &Table, row: &Row) -> Map<String, Value> {
 
 fn columns(table: &Table) -> impl Iterator<Item = String> + '_ {
     let region = table.regional().then_some("region");
-    table.columns.iter().map(|column| column.name).chain(region).map(spi::name)
+    table.sql_columns().map(|column| column.name).chain(region).map(spi::name)
 }
+
+/// What tells whether a row `t`, or a part of it, has been written since it was read.
+fn version(schema: &str, table: &Table) -> String {
+    let mut version = "t.xmin::text".to_owned();
+    for (_, part) in table.parts() {
+        let owner = spi::name(part.owner.unwrap_or_default());
+        version += &format!(
+            " || coalesce((SELECT {PART_VERSION} FROM {schema}.{} p WHERE p.{owner} = t.{}{}), '')",
+            spi::name(part.name),
+            spi::name(table.known_by()),
+            if table.regional() { " AND p.region = t.region" } else { "" },
+        );
+    }
+    version
+}
+
+/// The same of the parts `p` of one row.
+pub const PART_VERSION: &str = "string_agg(format(' %s:%s', p.id, p.xmin), '' ORDER BY p.id)";
 
 fn key(table: &Table) -> String {
     spi::name(table.primary_key.unwrap_or("id"))
@@ -278,8 +375,7 @@ fn recordset(table: &Table) -> String {
     let key_type = if table.primary_key.is_some() { "text" } else { "int" };
     let region = table.regional().then(|| "region text".to_owned());
     let columns: Vec<String> = table
-        .columns
-        .iter()
+        .sql_columns()
         .map(|column| format!("{} {}", spi::name(column.name), column.sql))
         .chain(region)
         .collect();

@@ -86,7 +86,7 @@ fn notes(look: &Look, plan: &Sync) -> Vec<(Scope, Option<String>, String)> {
 fn discarded(world: &World, change: &RowChange) -> Value {
     let it = &world.nodes[change.node];
     let table = world.table(change.node);
-    let row = |row: &Row| store::named(table, &world.readable(change.node, row));
+    let row = |row: &Row| table.named(&world.readable(change.node, row));
     serde_json::json!({
         "table_name": table.name,
         "region": it.wanted.as_ref().map_or(&it.region, |w| &w.region),

@@ -29,8 +29,12 @@ SOON = 1.5
 #: How long a worker waits for a change that it has sent when nobody waits for the worker any more.
 GRACE = 15.0
 #: What a server writes to its log when something went badly wrong.
-CRASH = re.compile(r"PANIC|panicked|terminated by signal|crash|server process \(PID|TRAP|WARNING:  ")
+CRASH = re.compile(
+    r"PANIC|panicked|terminated by signal|crash|server process \(PID|TRAP|WARNING:  "
+)
 RANGE = "10.7.0.0/16"
+INNER_SUBNET = """INSERT INTO subnet (vpc_id, cidr_block)
+    SELECT id, '10.7.1.0/24' FROM vpc WHERE NOT is_default"""
 MODULES = "'aws_cloudwatch', 'aws_ecr', 'aws_security_group'"
 
 
@@ -289,16 +293,22 @@ def test_a_call_that_changes_ends_at_once(
 def test_a_change_under_way_is_recorded_when_its_caller_goes(
     site: Database, server: Server, emulator: Emulator, cloud: Cloud, end: str
 ) -> None:
-    site.sql("INSERT INTO subnet (vpc_id, cidr_block) SELECT id, '10.7.1.0/24' FROM vpc WHERE NOT is_default")
+    site.sql(INNER_SUBNET)
     since = emulator.mark()
     emulator.faults([{"operation": "CreateVpc", "count": 1, "delay_ms": TIMEOUT + 2500}])
     call = begin(site, end, "SELECT * FROM iasql_apply()")
     wait_until("CreateVpc", lambda: underway(emulator, since, operation="CreateVpc"))
     cut_short(site, end, call)
-    wait_until("its outcome", lambda: site.sql("SELECT 1 FROM iasql_history WHERE outcome = 'done'"))
+    wait_until(
+        "its outcome", lambda: site.sql("SELECT 1 FROM iasql_history WHERE outcome = 'done'")
+    )
     (vpc,) = vpcs(cloud)
     (entry,) = site.sql("SELECT * FROM iasql_history")
-    assert (entry["action"], entry["table_name"], entry["cloud_id"]) == ("create", "vpc", vpc["VpcId"])
+    assert (entry["action"], entry["table_name"], entry["cloud_id"]) == (
+        "create",
+        "vpc",
+        vpc["VpcId"],
+    )
     assert entry["caller_pid"] == call.pid
     # Nothing was begun after that.
     assert changes(emulator, since) == ["CreateVpc"]
@@ -434,7 +444,7 @@ def test_an_apply_that_dies_is_finished_by_the_next(
     came; the subnet was not begun."""
     db.sql(f"SELECT * FROM iasql_install({MODULES})")
     db.sql("INSERT INTO vpc (cidr_block) VALUES (%s)", RANGE)
-    db.sql("INSERT INTO subnet (vpc_id, cidr_block) SELECT id, '10.7.1.0/24' FROM vpc WHERE NOT is_default")
+    db.sql(INNER_SUBNET)
     db.sql("INSERT INTO log_group (log_group_name) VALUES ('made')")
     log, since = server.mark(), emulator.mark()
     emulator.faults([{"operation": "CreateVpc", "count": 1, "hang": "after"}])
@@ -460,7 +470,9 @@ def test_an_apply_that_dies_is_finished_by_the_next(
     assert db.sql("SELECT * FROM iasql_plan_apply()") == []
     assert db.one("SELECT count(*) FROM vpc WHERE vpc_id IS NULL") == 0
     # What the journal did not know is known now: the fate of the call that died.
-    fates = db.sql("SELECT DISTINCT caller_committed FROM iasql_history WHERE caller_pid = %s", call.pid)
+    fates = db.sql(
+        "SELECT DISTINCT caller_committed FROM iasql_history WHERE caller_pid = %s", call.pid
+    )
     assert fates == [{"caller_committed": False}]
 
 
@@ -506,12 +518,15 @@ def test_a_caller_that_vanishes_ends_its_worker(
 
 #: What makes each kind, the rows that ask for it, and how many the cloud holds then.
 VPC = "INSERT INTO vpc (cidr_block) VALUES ('10.7.0.0/16')"
-SUBNET = "INSERT INTO subnet (vpc_id, cidr_block) SELECT id, '172.31.192.0/20' FROM vpc WHERE is_default"
+SUBNET = (
+    "INSERT INTO subnet (vpc_id, cidr_block) SELECT id, '172.31.192.0/20' FROM vpc WHERE is_default"
+)
 GROUP = "INSERT INTO security_group (group_name) VALUES ('web')"
-RULE = """INSERT INTO security_group_rule (security_group_id, is_egress, ip_protocol, from_port, to_port, cidr_ipv4)
+RULE = """INSERT INTO security_group_rule
+    (security_group_id, is_egress, ip_protocol, from_port, to_port, cidr_ipv4)
     SELECT id, false, 'tcp', 80, 80, '0.0.0.0/0' FROM security_group WHERE group_name = 'web'"""
-POLICY = """INSERT INTO repository_policy (repository_name, policy_text) VALUES ('web', '{"Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}]}')"""
+POLICY = """INSERT INTO repository_policy (repository_name, policy_text) VALUES ('web',
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}]}')"""
 
 
 def _subnets(cloud: Cloud) -> int:
@@ -650,7 +665,7 @@ def test_what_fails_takes_only_its_own_along(
     db.sql(f"SELECT * FROM iasql_install({MODULES})")
     for row in VPC, "INSERT INTO log_group (log_group_name) VALUES ('fine')":
         db.sql(row)
-    db.sql("INSERT INTO subnet (vpc_id, cidr_block) SELECT id, '10.7.1.0/24' FROM vpc WHERE NOT is_default")
+    db.sql(INNER_SUBNET)
     emulator.faults([{"operation": "CreateVpc", "deny": True}])
     error = db.error("SELECT * FROM iasql_apply()")
     assert error.sqlstate == "42501"
@@ -663,6 +678,123 @@ def test_what_fails_takes_only_its_own_along(
     db.sql("SELECT * FROM iasql_apply()")
     assert changes(emulator, since) == ["CreateVpc", "CreateSubnet"]
     assert db.sql("SELECT * FROM iasql_plan_apply()") == []
+
+
+#: What a plan of everything calls, each once.
+STEPS = [
+    "CreateVpc",
+    "CreateSubnet",
+    "CreateSecurityGroup",
+    "RevokeSecurityGroupEgress",
+    "AuthorizeSecurityGroupIngress",
+    "CreateLogGroup",
+    "PutRetentionPolicy",
+    "CreateRepository",
+    "SetRepositoryPolicy",
+]
+BACK = [
+    "DeleteVpc",
+    "DeleteSubnet",
+    "DeleteSecurityGroup",
+    "RevokeSecurityGroupIngress",
+    "DeleteLogGroup",
+    "DeleteRepository",
+    "DeleteRepositoryPolicy",
+]
+
+
+def killed_at(db: Database, emulator: Emulator, operation: str, moment: str) -> None:
+    """Kills the worker of an apply when one call hangs and all that need not wait for it are done;
+    the next apply must finish."""
+    server, since = db.server, emulator.mark()
+    emulator.faults([{"operation": operation, "count": 1, "hang": moment}])
+    call = Statement(db, "SELECT * FROM iasql_apply()")
+    wait_until(
+        operation,
+        lambda: [call["operation"] for call in underway(emulator, since)] == [operation],
+    )
+    die(db, call, "kill -9 of the worker")
+    assert not server.workers()
+    db.sql("SELECT * FROM iasql_apply()")
+    assert db.sql("SELECT * FROM iasql_plan_apply()") == []
+    emulator.faults([])
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("operation", STEPS)
+def test_a_worker_killed_at_any_step_of_making_makes_all_once(
+    db: Database, emulator: Emulator, cloud: Cloud, restored: None, operation: str, moment: str
+) -> None:
+    db.sql(f"SELECT * FROM iasql_install({MODULES})")
+    group = "INSERT INTO log_group (log_group_name, retention_in_days) VALUES ('web', 7)"
+    repository = "INSERT INTO repository (repository_name) VALUES ('web')"
+    for row in VPC, INNER_SUBNET, GROUP, RULE, group, repository, POLICY:
+        db.sql(row)
+    since = emulator.mark()
+    killed_at(db, emulator, operation, moment)
+    done = [
+        call["operation"] for call in emulator.calls(since, mutating="1") if call["carried_out"]
+    ]
+    assert sorted(set(done)) == sorted(STEPS)
+    # To set a value again is no harm; to make a thing again is.
+    again = {"PutRetentionPolicy", "RevokeSecurityGroupEgress", "SetRepositoryPolicy"}
+    assert all(done.count(step) == 1 for step in set(STEPS) - again), done
+    assert (len(vpcs(cloud)), _groups(cloud), _rules(cloud), log_groups(cloud)) == (
+        1,
+        1,
+        1,
+        ["web"],
+    )
+    assert CREATES["repository_policy"][3](cloud)
+    (web,) = cloud.ec2.describe_security_groups(
+        Filters=[{"Name": "group-name", "Values": ["web"]}]
+    )["SecurityGroups"]
+    assert web["IpPermissionsEgress"] == []
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("operation", BACK)
+def test_a_worker_killed_at_any_step_of_removing_leaves_nothing(
+    db: Database, emulator: Emulator, cloud: Cloud, restored: None, operation: str, moment: str
+) -> None:
+    vpc = cloud.ec2.create_vpc(CidrBlock=RANGE)["Vpc"]["VpcId"]
+    cloud.ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.1.0/24")
+    group = cloud.ec2.create_security_group(GroupName="web", Description="web")["GroupId"]
+    rule = {
+        "IpProtocol": "tcp",
+        "FromPort": 80,
+        "ToPort": 80,
+        "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+    }
+    cloud.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    cloud.logs.create_log_group(logGroupName="web")
+    cloud.ecr.create_repository(repositoryName="web")
+    cloud.ecr.set_repository_policy(
+        repositoryName="web",
+        policyText='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",'
+        ' "Action": "ecr:BatchGetImage"}]}',
+    )
+    db.sql(f"SELECT * FROM iasql_install({MODULES})")
+    db.sql("SELECT delete_all_records()")
+    killed_at(db, emulator, operation, moment)
+    assert [it for it in cloud.ec2.describe_vpcs()["Vpcs"] if not it["IsDefault"]] == []
+    assert (_groups(cloud), _rules(cloud), log_groups(cloud)) == (0, 0, [])
+    assert cloud.ecr.describe_repositories()["repositories"] == []
+
+
+def test_an_install_that_is_cancelled_leaves_nothing(
+    db: Database, server: Server, emulator: Emulator
+) -> None:
+    tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+    before, since = db.one(tables), emulator.mark()
+    with emulator.frozen():
+        call = begin(db, "pg_cancel_backend", f"SELECT * FROM iasql_install({MODULES})")
+        wait_until("a call of AWS", lambda: underway(emulator, since))
+        cut_short(db, "pg_cancel_backend", call)
+        no_worker(server, 2)
+    assert db.one(tables) == before
+    assert db.sql("SELECT * FROM iasql_modules_installed()") == []
+    assert len(db.sql(f"SELECT * FROM iasql_install({MODULES})")) == 9
 
 
 # A slow apply

@@ -1,5 +1,5 @@
-"""One harness that puts every table of every module through the same tests, from the descriptions in
-resources/. What the cloud holds is asked of it over boto3.
+"""One harness that puts every table of every module through the same tests, from the descriptions
+in resources/. What the cloud holds is asked of it over boto3.
 
 A table without a description fails, and so does a column that users can write and no row or change
 of its description has.
@@ -67,15 +67,15 @@ def written(db: Database, table: str) -> list[str]:
         "SELECT column_name AS name FROM information_schema.columns WHERE table_name = %s", table
     )
     (guard,) = db.sql(
-        "SELECT prosrc AS text FROM pg_proc WHERE pronamespace = 'iasql'::regnamespace AND proname = %s",
+        "SELECT prosrc AS text FROM pg_proc "
+        "WHERE pronamespace = 'iasql'::regnamespace AND proname = %s",
         f"{table}_guard",
     )
     text = guard["text"]
     if "iasql.imported_only(" in text:
         return []
-    owned = lambda column: f"iasql.cloud_owned('{table}', '{column}')" in text  # noqa: E731
-    names = [column["name"] for column in columns]
-    return [name for name in names if name != "id" and not owned(name)]
+    names = {column["name"] for column in columns} - {"id"}
+    return [name for name in names if f"iasql.cloud_owned('{table}', '{name}')" not in text]
 
 
 def values(row: dict[str, Any]) -> tuple[list[str], list[Any]]:
@@ -216,9 +216,13 @@ def test_every_column_has_values(site: Database, cloud: Cloud) -> None:
         description = TABLES[table](cloud, REGION)
         columns = set(written(site, table))
         assert (table in IMPORTED) == (columns == set())
-        has_region = "region" in {column["name"] for column in site.sql(
-            "SELECT column_name AS name FROM information_schema.columns WHERE table_name = %s", table
-        )}
+        has_region = "region" in {
+            column["name"]
+            for column in site.sql(
+                "SELECT column_name AS name FROM information_schema.columns WHERE table_name = %s",
+                table,
+            )
+        }
         assert has_region == (table not in GLOBAL), table
         columns -= {"region"}
         rows, others = description.rows.values(), description.changes
@@ -398,7 +402,9 @@ def test_what_was_deleted_behind_our_back_is_made_again(case: Case) -> None:
 
 
 @every(WRITTEN)
-def test_what_was_deleted_behind_our_back_is_gone_after_sync(case: Case, emulator: Emulator) -> None:
+def test_what_was_deleted_behind_our_back_is_gone_after_sync(
+    case: Case, emulator: Emulator
+) -> None:
     case.start(*case.description.rows)
     for name, id in case.ids.items():
         case.description.remove(case.cloud, case.row(name))
@@ -442,7 +448,9 @@ def test_deleting_what_is_gone_already_succeeds(case: Case, emulator: Emulator) 
     case.db.sql(f"DELETE FROM {case.table} WHERE id = %s", row["id"])
     assert case.db.sql(PLAN) == [{"action": "delete", "table_name": case.table}]
     case.description.remove(case.cloud, row)
-    emulator.faults([{"operation": f"{verb}*", "stale_ms": 1} for verb in ("Describe", "List", "Get")])
+    emulator.faults(
+        [{"operation": f"{verb}*", "stale_ms": 1} for verb in ("Describe", "List", "Get")]
+    )
     since = emulator.mark()
     done = case.db.sql("SELECT action, table_name FROM iasql_apply()")
     assert done == [{"action": "delete", "table_name": case.table}]
@@ -548,7 +556,9 @@ def test_the_same_can_be_in_two_regions(case: Case, emulator: Emulator, server: 
     assert there.seen(elsewhere) is not None
 
 
-@every(sorted(set(REGIONAL) - {"subnet", "security_group", "security_group_rule", "repository_policy"}))
+@every(
+    sorted(set(REGIONAL) - {"subnet", "security_group", "security_group_rule", "repository_policy"})
+)
 def test_a_row_moves_to_another_region(case: Case) -> None:
     case.start("bare")
     case.db.sql("UPDATE aws_regions SET is_enabled = true WHERE region = %s", ELSEWHERE)
@@ -658,7 +668,9 @@ def test_a_rename_takes_along_what_refers_by_name(
     ]
     apply(site)
     assert case.agree("full")["repository_name"] == "renamed"
-    assert "web" not in {it["repositoryName"] for it in cloud.ecr.describe_repositories()["repositories"]}
+    assert "web" not in {
+        it["repositoryName"] for it in cloud.ecr.describe_repositories()["repositories"]
+    }
 
 
 def test_a_new_range_takes_along_what_is_in_the_vpc(
@@ -666,25 +678,31 @@ def test_a_new_range_takes_along_what_is_in_the_vpc(
 ) -> None:
     site.sql("INSERT INTO vpc (cidr_block) VALUES ('10.1.0.0/16')")
     site.sql(
-        "INSERT INTO subnet (vpc_id, cidr_block) SELECT id, '10.1.1.0/24' FROM vpc WHERE NOT is_default"
+        "INSERT INTO subnet (vpc_id, cidr_block) "
+        "SELECT id, '10.1.1.0/24' FROM vpc WHERE NOT is_default"
     )
     site.sql(
-        "INSERT INTO security_group (vpc_id, group_name) SELECT id, 'web' FROM vpc WHERE NOT is_default"
+        "INSERT INTO security_group (vpc_id, group_name) "
+        "SELECT id, 'web' FROM vpc WHERE NOT is_default"
     )
     site.sql(
         """INSERT INTO security_group_rule (security_group_id, is_egress, ip_protocol, cidr_ipv4)
         SELECT id, true, '-1', '0.0.0.0/0' FROM security_group WHERE group_name = 'web'"""
     )
     apply(site)
-    ids = site.sql("SELECT v.id, s.id AS subnet, g.id AS web FROM vpc v, subnet s, security_group g "
-                   "WHERE s.vpc_id = v.id AND g.vpc_id = v.id AND g.group_name = 'web'")
+    ids = site.sql(
+        "SELECT v.id, s.id AS subnet, g.id AS web FROM vpc v, subnet s, security_group g "
+        "WHERE s.vpc_id = v.id AND g.vpc_id = v.id AND g.group_name = 'web'"
+    )
     site.sql("UPDATE vpc SET cidr_block = '10.1.0.0/17' WHERE NOT is_default")
     plan = site.sql("SELECT action, table_name FROM iasql_plan_apply()")
     assert {line["action"] for line in plan} == {"replace"}
     assert {line["table_name"] for line in plan} >= {"vpc", "subnet", "security_group"}
     apply(site)
-    again = site.sql("SELECT v.id, s.id AS subnet, g.id AS web FROM vpc v, subnet s, security_group g "
-                     "WHERE s.vpc_id = v.id AND g.vpc_id = v.id AND g.group_name = 'web'")
+    again = site.sql(
+        "SELECT v.id, s.id AS subnet, g.id AS web FROM vpc v, subnet s, security_group g "
+        "WHERE s.vpc_id = v.id AND g.vpc_id = v.id AND g.group_name = 'web'"
+    )
     assert again == ids
     ours = [vpc for vpc in cloud.ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"]]
     assert [vpc["CidrBlock"] for vpc in ours] == ["10.1.0.0/17"]
@@ -706,8 +724,10 @@ def test_groups_that_name_each_other_come_and_go(
     apply(site)
     for name in case.ids:
         case.agree(name)
-    site.sql("DELETE FROM security_group_rule WHERE source_security_group IS NOT NULL AND "
-             "security_group_id IN (SELECT id FROM security_group WHERE group_name <> 'default')")
+    site.sql(
+        "DELETE FROM security_group_rule WHERE source_security_group IS NOT NULL AND "
+        "security_group_id IN (SELECT id FROM security_group WHERE group_name <> 'default')"
+    )
     site.sql("DELETE FROM security_group WHERE group_name <> 'default'")
     apply(site)
     names = {it["GroupName"] for it in cloud.ec2.describe_security_groups()["SecurityGroups"]}
@@ -728,7 +748,10 @@ def test_a_new_group_has_the_rules_of_its_rows_and_no_other(site: Database, clou
             Filters=[{"Name": "group-name", "Values": [name]}]
         )["SecurityGroups"]
         assert len(group["IpPermissionsEgress"]) == count
-    assert site.one("SELECT count(*) FROM security_group_rule WHERE security_group_rule_id IS NULL") == 0
+    assert (
+        site.one("SELECT count(*) FROM security_group_rule WHERE security_group_rule_id IS NULL")
+        == 0
+    )
 
 
 def test_an_account_of_a_hundred_of_each_is_imported(

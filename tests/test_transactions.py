@@ -118,7 +118,9 @@ def test_what_was_rolled_back_is_an_orphan_that_apply_removes(
     site.sql("SELECT * FROM iasql_apply()")
     site.sql("ROLLBACK")
     assert held(cloud) == ALL
-    assert sorted(line["table_name"] for line in site.sql("SELECT * FROM iasql_plan_apply()")) == sorted(ROWS)
+    assert sorted(
+        line["table_name"] for line in site.sql("SELECT * FROM iasql_plan_apply()")
+    ) == sorted(ROWS)
     plan = site.sql(PLAN)
     assert sorted(line["table_name"] for line in plan) == sorted(ROWS)
     assert {(line["action"], line["reason"]) for line in plan} == {("delete", "orphan")}
@@ -220,7 +222,9 @@ def test_rows_that_were_committed_get_what_a_rolled_back_apply_made(
     # And it is theirs from now on: deleting the rows deletes it.
     site.sql(f"DELETE FROM vpc WHERE cidr_block = '{RANGE}'")
     for table in "security_group", "log_group", "repository", "public_repository":
-        name = {"security_group": "group_name", "log_group": "log_group_name"}.get(table, "repository_name")
+        name = {"security_group": "group_name", "log_group": "log_group_name"}.get(
+            table, "repository_name"
+        )
         site.sql(f"DELETE FROM {table} WHERE {name} = 'web'")
     site.sql("SELECT * FROM iasql_apply()")
     assert held(cloud) == NONE
@@ -242,31 +246,42 @@ def test_two_vpcs_alike_are_told_apart_after_a_rollback(
     site.sql("ROLLBACK")
     site.sql("SELECT * FROM iasql_apply()")
     assert changes(emulator, since) == ["CreateVpc", "CreateVpc"]
-    seen = {vpc["VpcId"]: {tag["Key"]: tag["Value"] for tag in vpc["Tags"]}["Name"] for vpc in vpcs(cloud)}
+    seen = {
+        vpc["VpcId"]: {tag["Key"]: tag["Value"] for tag in vpc["Tags"]}["Name"]
+        for vpc in vpcs(cloud)
+    }
     rows = site.sql("SELECT vpc_id, tags ->> 'Name' AS name FROM vpc WHERE NOT is_default")
     assert {row["vpc_id"]: row["name"] for row in rows} == seen
     assert len(seen) == 2
 
 
-def test_a_rolled_back_update_is_taken_back(site: Database, emulator: Emulator, cloud: Cloud) -> None:
+def retention(cloud: Cloud) -> int:
+    days: int = cloud.logs.describe_log_groups()["logGroups"][0]["retentionInDays"]
+    return days
+
+
+def test_a_rolled_back_update_is_taken_back(
+    site: Database, emulator: Emulator, cloud: Cloud
+) -> None:
     site.sql("INSERT INTO log_group (log_group_name, retention_in_days) VALUES ('web', 7)")
     site.sql("SELECT * FROM iasql_apply()")
     site.sql("BEGIN")
     site.sql("UPDATE log_group SET retention_in_days = 30")
     site.sql("SELECT * FROM iasql_apply()")
     site.sql("ROLLBACK")
-    retention = lambda: cloud.logs.describe_log_groups()["logGroups"][0]["retentionInDays"]  # noqa: E731
-    assert retention() == 30
+    assert retention(cloud) == 30
     plan = site.sql("SELECT action, table_name, columns FROM iasql_plan()")
     assert plan == [
         {"action": "update", "table_name": "log_group", "columns": ["retention_in_days"]}
     ]
     site.sql("SELECT * FROM iasql_apply()")
-    assert retention() == 7
+    assert retention(cloud) == 7
     assert site.sql("SELECT * FROM iasql_plan_apply()") == NOTHING
 
 
-def test_a_rolled_back_delete_is_made_again(site: Database, emulator: Emulator, cloud: Cloud) -> None:
+def test_a_rolled_back_delete_is_made_again(
+    site: Database, emulator: Emulator, cloud: Cloud
+) -> None:
     insert_all(site)
     site.sql("SELECT * FROM iasql_apply()")
     ids = site.sql("SELECT id, tags FROM repository")
@@ -288,6 +303,10 @@ def test_a_rolled_back_delete_is_made_again(site: Database, emulator: Emulator, 
     assert site.sql("SELECT * FROM iasql_plan_apply()") == NOTHING
 
 
+def repositories(cloud: Cloud) -> list[str]:
+    return [it["repositoryName"] for it in cloud.ecr.describe_repositories()["repositories"]]
+
+
 def test_a_rolled_back_replacement_goes_back(site: Database, cloud: Cloud) -> None:
     site.sql("INSERT INTO repository (repository_name) VALUES ('old')")
     site.sql("SELECT * FROM iasql_apply()")
@@ -295,10 +314,9 @@ def test_a_rolled_back_replacement_goes_back(site: Database, cloud: Cloud) -> No
     site.sql("UPDATE repository SET repository_name = 'new'")
     site.sql("SELECT * FROM iasql_apply()")
     site.sql("ROLLBACK")
-    names = lambda: [it["repositoryName"] for it in cloud.ecr.describe_repositories()["repositories"]]  # noqa: E731
-    assert names() == ["new"]
+    assert repositories(cloud) == ["new"]
     site.sql("SELECT * FROM iasql_apply()")
-    assert names() == ["old"]
+    assert repositories(cloud) == ["old"]
     assert site.sql("SELECT * FROM iasql_plan_apply()") == NOTHING
 
 
@@ -360,7 +378,10 @@ def test_a_second_call_waits_for_the_first_and_sees_its_result(
     assert len(emulator.calls(since)) > before
     assert sorted(changes(emulator, since)) == CREATES
     assert held(cloud) == ALL
-    assert site.one(f"SELECT count(*) FROM vpc WHERE cidr_block = '{RANGE}' AND vpc_id IS NOT NULL") == 1
+    assert (
+        site.one(f"SELECT count(*) FROM vpc WHERE cidr_block = '{RANGE}' AND vpc_id IS NOT NULL")
+        == 1
+    )
 
 
 def test_a_second_sync_sees_what_the_first_apply_left_by_its_rollback(
@@ -541,8 +562,12 @@ def test_an_edit_during_an_apply_is_neither_lost_nor_half_applied(
     site.sql("SELECT * FROM iasql_apply()")
     assert site.sql("SELECT * FROM iasql_plan_apply()") == NOTHING
     assert changes(emulator, since).count("CreateVpc") == (action == "replace")
-    ranges = sorted(vpc["CidrBlock"] for vpc in cloud.ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"])
-    assert ranges == [row["it"] for row in site.sql("SELECT cidr_block AS it FROM vpc WHERE NOT is_default")]
+    ranges = sorted(
+        vpc["CidrBlock"] for vpc in cloud.ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"]
+    )
+    assert ranges == [
+        row["it"] for row in site.sql("SELECT cidr_block AS it FROM vpc WHERE NOT is_default")
+    ]
     names = [row["it"] for row in site.sql("SELECT log_group_name AS it FROM log_group ORDER BY 1")]
     assert log_groups(cloud) == names
 
@@ -560,7 +585,7 @@ def test_an_edit_during_an_apply_is_neither_lost_nor_half_applied(
 def test_an_edit_during_a_sync_is_not_lost(
     site: Database, emulator: Emulator, cloud: Cloud, sql: str, action: str
 ) -> None:
-    """Edits committed while a sync reads were not there when it began: they stand, and are pending."""
+    """Edits committed while a sync reads are newer than what it began with: they stand."""
     for name in "old", "theirs":
         site.sql("INSERT INTO log_group (log_group_name) VALUES (%s)", name)
     site.sql("SELECT * FROM iasql_apply()")
@@ -611,7 +636,9 @@ def test_what_others_make_survives_every_apply(
     assert len(vpcs(cloud)) == 1
     drift = site.sql("SELECT DISTINCT change, table_name, name FROM iasql_drift()")
     assert {line["change"] for line in drift} == {"unmanaged"}
-    assert {"log_group", "vpc", "security_group", "repository"} <= {it["table_name"] for it in drift}
+    assert {"log_group", "vpc", "security_group", "repository"} <= {
+        it["table_name"] for it in drift
+    }
     site.sql("SELECT * FROM iasql_sync()")
     assert site.sql("SELECT log_group_name FROM log_group") == [{"log_group_name": "theirs"}]
     assert site.one("SELECT vpc_id FROM vpc WHERE cidr_block = %s", RANGE) == vpc
@@ -648,7 +675,8 @@ def test_delete_all_records_and_back(site: Database, emulator: Emulator, cloud: 
 def test_an_install_in_a_transaction_rolls_back_with_it(
     db: Database, emulator: Emulator, cloud: Cloud
 ) -> None:
-    objects = """SELECT (SELECT count(*) FROM pg_class) AS classes, (SELECT count(*) FROM pg_type) AS types,
+    objects = """SELECT (SELECT count(*) FROM pg_class) AS classes,
+        (SELECT count(*) FROM pg_type) AS types,
         (SELECT count(*) FROM pg_proc) AS functions, (SELECT count(*) FROM iasql.module) AS modules,
         (SELECT count(*) FROM iasql.base) AS base, (SELECT count(*) FROM aws_regions) AS regions,
         (SELECT count(*) FROM iasql.account) AS accounts"""
@@ -673,7 +701,7 @@ def test_an_install_in_a_transaction_rolls_back_with_it(
 def test_the_extension_and_its_modules_can_come_in_one_transaction(
     empty_db: Database, emulator: Emulator, cloud: Cloud
 ) -> None:
-    """As migration tools run it. What changes the cloud needs a journal that outlives a rollback."""
+    """As migration tools run it. To change the cloud takes a journal that outlives a rollback."""
     cloud.logs.create_log_group(logGroupName="theirs")
     since = emulator.mark()
     empty_db.sql("BEGIN")
@@ -704,14 +732,16 @@ class Roomy(Server):
     def _run(self, program: str, *arguments: str) -> None:
         slots = "max_worker_processes="
         enough = [it.replace(f"{slots}32", f"{slots}{self.slots}") for it in arguments]
-        assert program != "pg_ctl" or "start" not in enough or any(str(self.slots) in it for it in enough)
+        assert (
+            program != "pg_ctl"
+            or "start" not in enough
+            or any(str(self.slots) in it for it in enough)
+        )
         super()._run(program, *enough)
 
 
 @pytest.fixture(params=[80, 16])
-def roomy(
-    request: pytest.FixtureRequest, server: Server, cloud: Cloud
-) -> Iterator[Roomy]:
+def roomy(request: pytest.FixtureRequest, server: Server, cloud: Cloud) -> Iterator[Roomy]:
     # Below the server's own directory, which its user can reach.
     directory = Path(server.state.directory) / f"roomy-{request.param}"
     state = State(directory)

@@ -1,4 +1,7 @@
-//! How long the engine takes over many rows: `cargo run --release -p iasql-engine --example plan`.
+//! How long the engine takes over many rows: `cargo run --release -p iasql-engine --example plan`,
+//! with a word to pick some of the lines.
+
+#![expect(clippy::expect_used, reason = "an example")]
 
 #[path = "../tests/common/tables.rs"]
 #[expect(dead_code, reason = "the tests use all of it")]
@@ -14,7 +17,7 @@ use std::time::{Duration, Instant};
 
 fn main() {
     println!("{:>24} {:>9} {:>9} {:>7}", "ms for rows:", "10,000", "100,000", "ratio");
-    let kinds: [(&str, fn(&mut Known)); 5] = [
+    let kinds: [(&str, Edit); 5] = [
         ("unchanged", |_| ()),
         ("all to create", |known| {
             known.seen.iter_mut().for_each(Vec::clear);
@@ -32,7 +35,8 @@ fn main() {
             net.expect("a net").row[1] = json!("10.7.0.0/16");
         }),
     ];
-    for (kind, edit) in kinds {
+    let word = std::env::args().nth(1).unwrap_or_default();
+    for (kind, edit) in kinds.into_iter().filter(|(kind, _)| kind.contains(&word)) {
         let few = times(10_000, edit);
         let many = times(100_000, edit);
         for ((what, few), (_, many)) in few.iter().zip(&many) {
@@ -48,8 +52,11 @@ fn main() {
     }
 }
 
+/// What has happened since all agreed.
+type Edit = fn(&mut Known);
+
 /// The best of three.
-fn times(rows: usize, edit: fn(&mut Known)) -> Vec<(&'static str, Duration)> {
+fn times(rows: usize, edit: Edit) -> Vec<(&'static str, Duration)> {
     let mut best: Vec<(&'static str, Duration)> = Vec::new();
     for _ in 0..3 {
         let mut known = agreed(rows);

@@ -42,8 +42,22 @@ pub fn canonical(kind: Kind, value: &Value) -> Value {
             Err(_) => value.clone(),
         },
         (Kind::Policy, document) => policy(document),
+        (Kind::Policies, Value::Object(documents)) => {
+            let document = |(name, it): (&String, &Value)| (name.clone(), canonical(Kind::Policy, it));
+            Value::Object(documents.iter().map(document).collect())
+        }
+        (Kind::Policies, Value::Null) => Value::Object(serde_json::Map::new()),
+        (Kind::Parts(_), Value::Null) => Value::Array(Vec::new()),
+        (Kind::Parts(table), Value::Array(parts)) => {
+            sorted(parts.iter().map(|one| part(table, one)).collect())
+        }
         _ => value.clone(),
     }
+}
+
+fn part(table: &Table, row: &Value) -> Value {
+    let Value::Array(cells) = row else { return row.clone() };
+    table.columns.iter().zip(cells).map(|(column, cell)| canonical(column.kind, cell)).collect()
 }
 
 /// `2001:DB8::/32` and `2001:db8:0::/32` are one range.

@@ -6,19 +6,46 @@
 
 use crate::table::{Access, By, Column, Kind, Reference, Table};
 use std::fmt::Write;
+use std::iter;
 
 /// The schema of a module: its enum types, tables, indexes, comments and guards. `all` are the tables
 /// of every module, since references cross them.
 pub fn module(tables: &[&Table], all: &[&Table]) -> String {
     let mut sql =
         String::from("-- Generated from the structs beside this file by `make schema`.\n");
-    for table in tables {
-        enums(&mut sql, table);
-        create(&mut sql, table, all);
-        comments(&mut sql, table);
-        guard(&mut sql, table);
+    for &table in tables {
+        one(&mut sql, table, None, all);
+        for (_, part) in table.parts() {
+            one(&mut sql, part, Owner::of(part, table).as_ref(), all);
+        }
     }
     sql
+}
+
+fn one(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>, all: &[&Table]) {
+    enums(sql, table);
+    create(sql, table, owner, all);
+    comments(sql, table, owner);
+    guard(sql, table, owner);
+}
+
+/// What the rows of a table are parts of.
+struct Owner<'a> {
+    /// The column that says which.
+    column: &'static str,
+    table: &'a Table,
+    /// The column there that it names.
+    to: &'static str,
+}
+
+impl<'a> Owner<'a> {
+    fn of(part: &Table, table: &'a Table) -> Option<Self> {
+        Some(Self { column: part.owner?, table, to: table.known_by() })
+    }
+
+    fn by_id(&self) -> bool {
+        self.to == "id"
+    }
 }
 
 /// Every `write!` below goes to a String, which cannot fail.
@@ -33,12 +60,19 @@ fn enums(sql: &mut String, table: &Table) {
     }
 }
 
-fn create(sql: &mut String, table: &Table, all: &[&Table]) {
+fn create(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>, all: &[&Table]) {
     let mut lines = Vec::new();
     if table.primary_key.is_none() {
         lines.push("id serial PRIMARY KEY".to_owned());
     }
-    for column in table.columns {
+    lines.extend(owner.map(|owner| match owner.by_id() {
+        true => format!(
+            "{} integer NOT NULL REFERENCES {} (id) ON DELETE CASCADE",
+            owner.column, owner.table.name
+        ),
+        false => format!("{} text NOT NULL", owner.column),
+    }));
+    for column in table.sql_columns() {
         lines.push(definition(table, column));
     }
     if table.regional() {
@@ -47,7 +81,14 @@ fn create(sql: &mut String, table: &Table, all: &[&Table]) {
                 .to_owned(),
         );
     }
-    lines.extend(uniques(table, all));
+    lines.extend(uniques(table, owner, all));
+    if let Some(owner) = owner.filter(|owner| !owner.by_id()) {
+        let region = if owner.table.regional() { ", region" } else { "" };
+        lines.push(format!(
+            "FOREIGN KEY ({}{region}) REFERENCES {} ({}{region}) ON UPDATE CASCADE ON DELETE CASCADE",
+            owner.column, owner.table.name, owner.to
+        ));
+    }
     for column in table.columns {
         if let Some(reference) = &column.references
             && reference.by == By::Name
@@ -82,12 +123,16 @@ fn definition(table: &Table, column: &Column) -> String {
 
 /// The natural key, and the cloud's id: each is unique in its region. NULLs are equal in a key, as
 /// they are for AWS.
-fn uniques(table: &Table, all: &[&Table]) -> Vec<String> {
+fn uniques(table: &Table, owner: Option<&Owner<'_>>, all: &[&Table]) -> Vec<String> {
     let with_region = |names: Vec<&str>| {
         let region = table.regional().then_some("region");
         names.into_iter().chain(region).collect::<Vec<_>>().join(", ")
     };
     let keys: Vec<&str> = table.keys().map(|at| table.columns[at].name).collect();
+    if let Some(owner) = owner {
+        let keys = iter::once(owner.column).chain(keys).collect();
+        return vec![format!("UNIQUE ({})", with_region(keys))];
+    }
     let id = table.columns[table.id()].name;
     let mut lines = Vec::new();
     let primary = keys.len() == 1 && table.primary_key == Some(keys[0]);
@@ -95,10 +140,11 @@ fn uniques(table: &Table, all: &[&Table]) -> Vec<String> {
         // A unique constraint that a foreign key points at has to be a plain one.
         let nullable = table.keys().any(|at| !table.columns[at].required);
         let target = all.iter().any(|other| {
-            other.columns.iter().any(
+            let parts = other.parts().flat_map(|(_, part)| part.columns);
+            other.columns.iter().chain(parts).any(
                 |c| matches!(&c.references, Some(r) if r.table == table.name && r.by == By::Name),
             )
-        });
+        }) || table.parts().next().is_some();
         let nulls = if nullable && !target { " NULLS NOT DISTINCT" } else { "" };
         lines.push(format!("UNIQUE{nulls} ({})", with_region(keys.clone())));
     }
@@ -125,7 +171,7 @@ fn cascade(reference: &Reference) -> &'static str {
     if reference.cascade { " ON DELETE CASCADE" } else { "" }
 }
 
-fn comments(sql: &mut String, table: &Table) {
+fn comments(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>) {
     put!(sql, "COMMENT ON TABLE {} IS {};", table.name, quote(table.doc));
     if table.primary_key.is_none() {
         put!(
@@ -134,7 +180,11 @@ fn comments(sql: &mut String, table: &Table) {
             table.name
         );
     }
-    for column in table.columns {
+    if let Some(owner) = owner {
+        let doc = quote(&format!("The {} that it is part of.", owner.table.name));
+        put!(sql, "COMMENT ON COLUMN {}.{} IS {doc};", table.name, owner.column);
+    }
+    for column in table.sql_columns() {
         put!(sql, "COMMENT ON COLUMN {}.{} IS {};", table.name, column.name, quote(column.doc));
     }
     if table.regional() {
@@ -145,16 +195,22 @@ fn comments(sql: &mut String, table: &Table) {
 /// The trigger that holds users to the rules: what AWS owns is not written, NULL means the default,
 /// JSON in a string is unwrapped, and a bad value is refused with words. The engine's own writes
 /// pass it by.
-fn guard(sql: &mut String, table: &Table) {
+fn guard(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>) {
     let name = table.name;
     let mut body = String::new();
     if table.import_only {
         put!(body, "  PERFORM iasql.imported_only('{name}');");
     }
+    // A part is where its owner is.
+    let known = |owner: &Owner<'_>| {
+        let (column, table) = (owner.column, owner.table.name);
+        format!("coalesce((SELECT region FROM {table} WHERE id = NEW.{column}), NEW.region)")
+    };
+    let region = owner.filter(|owner| owner.by_id()).map_or("NEW.region".to_owned(), known);
     if table.regional() {
-        put!(body, "  NEW.region := iasql.known_region(NEW.region);");
+        put!(body, "  NEW.region := iasql.known_region({region});");
     }
-    for column in table.columns.iter().filter(|c| c.settable()) {
+    for column in table.sql_columns().filter(|c| c.settable()) {
         let column_name = column.name;
         if let Some(default) = column.default {
             put!(

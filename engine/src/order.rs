@@ -2,7 +2,7 @@
 //! what they refer to, deletes before. Nothing is tried until it works.
 
 use crate::plan::{Doing, Verb};
-use crate::world::World;
+use crate::world::{Link, World};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A step before it has its number: one node is made, brought in line, or removed.
@@ -61,12 +61,23 @@ impl Steps {
     /// What is only updated exists: nothing has to wait for that, and two such may name each other.
     fn wait_for_targets(&mut self, world: &World, doing: &BTreeMap<usize, Doing>) {
         let fresh = |to: usize| doing.get(&to).is_some_and(|change| change.verb.makes());
+        let mut enabling: HashMap<usize, Vec<usize>> = HashMap::new();
         for (&node, &step) in &self.makes {
             let Some(wanted) = &world.nodes[node].wanted else { continue };
-            for (column, to) in world.targets(node, &wanted.row) {
-                if fresh(to) && world.column(node, column).settable() {
+            for (link, to) in world.references(node, &wanted.row) {
+                if fresh(to) && world.column(node, link.place.column).settable() {
                     self.after[step].insert(self.makes[&to]);
                 }
+                if link.reference.enables {
+                    enabling.entry(to).or_default().push(step);
+                }
+            }
+        }
+        for (&node, &step) in self.makes.iter().filter(|_| !enabling.is_empty()) {
+            let Some(wanted) = &world.nodes[node].wanted else { continue };
+            let referring = world.references(node, &wanted.row);
+            for (_, to) in referring.filter(|(link, _)| !link.reference.enables) {
+                self.after[step].extend(enabling.get(&to).into_iter().flatten());
             }
         }
     }
@@ -75,7 +86,11 @@ impl Steps {
     fn wait_for_referrers(&mut self, world: &World, doing: &BTreeMap<usize, Doing>) {
         for (&node, change) in doing.iter().filter(|(_, change)| !change.along) {
             let Some(seen) = &world.nodes[node].seen else { continue };
-            for (column, to) in world.targets(node, &seen.row) {
+            let tight = |(link, to): (&Link, usize)| {
+                (!link.reference.loose).then_some((link.place.column, to))
+            };
+            let referring = world.references(node, &seen.row).filter_map(tight);
+            for (column, to) in referring.chain(world.mentioned(node, &seen.row)) {
                 let looks_elsewhere = world.column(node, column).settable();
                 let step = match change.verb.removes() {
                     true => self.removes.get(&node),
@@ -144,9 +159,12 @@ fn yard(world: &World, node: usize, row: &crate::Row) -> Option<usize> {
     world.targets(node, row).find(|&(column, _)| world.column(node, column).key).map(|(_, to)| to)
 }
 
-/// Whether the replacement of a thing can be there before the old one goes: their names differ, and
-/// its kind allows it.
+/// Whether the replacement of a thing can be there before the old one goes: its kind allows it, and
+/// their names differ. The revisions of a thing have one name between them.
 pub fn made_first(world: &World, node: usize, eased: &Eased) -> bool {
+    if world.table(node).revises {
+        return true;
+    }
     let it = &world.nodes[node];
     let (Some(wanted), Some(seen)) = (&it.wanted, &it.seen) else { return false };
     let key = |region, row| world.key(it.table, region, row);

@@ -13,7 +13,7 @@
 use crate::order::Eased;
 use crate::table::{Birth, By, Column};
 use crate::wire::{self, Step};
-use crate::world::{Base, Wanted, World, plain};
+use crate::world::{Base, Wanted, World, node_in, plain};
 use crate::{Row, Value, compare, order};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -45,6 +45,14 @@ pub struct Change {
     pub columns: Vec<&'static str>,
     /// The steps it takes; a replacement takes two.
     pub steps: Vec<u32>,
+}
+
+impl Change {
+    /// The word for people: to them, the next revision is an update.
+    pub fn word(&self, world: &World) -> &'static str {
+        let revised = self.verb == Verb::Replace && world.table(self.node).revises;
+        if revised { Verb::Update.word() } else { self.verb.word() }
+    }
 }
 
 /// What happens to a thing.
@@ -254,23 +262,24 @@ fn spread(world: &World, doing: &mut Doings, held: &HashSet<usize>, eased: &Ease
     if anew.is_empty() {
         return;
     }
-    let mut referring: HashMap<usize, Vec<(usize, usize)>> = HashMap::new();
+    let mut referring: HashMap<usize, Vec<(usize, usize, bool)>> = HashMap::new();
     for (node, it) in world.nodes.iter().enumerate() {
         if let (Some(wanted), Some(_), false) = (&it.wanted, &it.seen, held.contains(&node)) {
-            for (column, to) in world.targets(node, &wanted.row) {
-                referring.entry(to).or_default().push((node, column));
+            for (link, to) in world.references(node, &wanted.row) {
+                let loose = link.reference.loose;
+                referring.entry(to).or_default().push((node, link.place.column, loose));
             }
         }
     }
     while let Some(to) = anew.pop() {
         // An old one that goes before the new one is there must not be pointed at.
         let gone_first = doing[&to].verb == Verb::Replace && !order::made_first(world, to, eased);
-        for &(node, column) in referring.get(&to).into_iter().flatten() {
+        for &(node, column, loose) in referring.get(&to).into_iter().flatten() {
             let definition = world.column(node, column);
             if !definition.settable() {
                 continue;
             }
-            let replaces = definition.replaces() || gone_first;
+            let replaces = definition.replaces() || (gone_first && !loose);
             let before = made_anew(world, doing, node);
             let change =
                 doing.entry(node).or_insert_with(|| Doing::new(Verb::Update, Reason::Follows(to)));
@@ -406,7 +415,8 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
     // A row that stands for something else now is a replacement of what it stood for before.
     let replaced = |node: usize| {
         let verb = doing.get(&node).map(|change| change.verb);
-        verb == Some(Verb::Replace) || (verb == Some(Verb::Delete) && world.nodes[node].parted)
+        let again = verb == Some(Verb::Replace) && !world.table(node).revises;
+        again || (verb == Some(Verb::Delete) && world.nodes[node].parted)
     };
     if doing.keys().any(|&node| replaced(node)) {
         for (node, it) in world.nodes.iter().enumerate() {
@@ -441,12 +451,28 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
             }
         }
     }
+    for (node, it) in world.nodes.iter().enumerate() {
+        // An id that was written down by hand can't follow what it stood for.
+        let Some(wanted) = &it.wanted else { continue };
+        for (column, to) in world.mentioned(node, &wanted.row) {
+            if doing.get(&to).is_some_and(|change| change.verb.removes()) {
+                let (table, label) = (world.table(to).name, world.label(to));
+                let id = world.cloud_id(to).unwrap_or_default();
+                let (column, verb) = (world.column(node, column).name, doing[&to].verb.word());
+                let words = format!(
+                    "names {id} in {column}, and apply would {verb} that {table} ({label}): take it out of \
+                     {column} first"
+                );
+                plan.problems.push((node, words));
+            }
+        }
+    }
     for (&node, change) in doing {
         let table = world.table(node);
         if table.import_only && change.verb != Verb::Delete {
             let words = format!("a {} can only come from the cloud", table.name);
             plan.problems.push((node, words));
-        } else if change.verb == Verb::Replace && !world.ours(node) {
+        } else if change.verb == Verb::Replace && !world.ours(node) && !table.revises {
             let columns = columns(world, node, change).join(", ");
             let words = format!(
                 "exists in the cloud already, and was not made from this row: to change {columns}, it \
@@ -558,6 +584,8 @@ fn steps(world: &World, doing: &Doings, drafts: &[order::Draft], plan: &mut Plan
                 row: in_cloud_terms(world, node, row, &anew),
             },
             (_, true) => wire::Action::Create {
+                was: (world.table(node).revises && it.seen.is_some())
+                    .then(|| in_cloud_terms(world, node, was, &none)),
                 row: unmade(world, node, in_cloud_terms(world, node, row, &anew)),
                 born: born.contains_key(&node),
                 strip: strip.remove(&node).unwrap_or_default(),
@@ -608,16 +636,20 @@ fn anew(world: &World, doing: &Doings, makes: &HashMap<usize, u32>) -> HashMap<u
 fn in_cloud_terms(world: &World, node: usize, row: &Row, anew: &HashMap<usize, u32>) -> Row {
     let mut said = row.clone();
     for link in world.links(node) {
-        let Some(to) = world.target(row, link.column) else { continue };
-        let step = anew.get(&to).filter(|_| world.column(node, link.column).settable());
-        let named = || world.nodes[to].wanted.as_ref().filter(|_| link.reference.by == By::Name);
-        said[link.column] = match step {
-            Some(&step) => match named() {
-                Some(wanted) => world.table(to).cell(&wanted.row, link.reference.column).clone(),
-                None => wire::pending(step),
-            },
-            None => world.cloud_name(to, link.reference.column).cloned().unwrap_or(Value::Null),
-        };
+        let settable = world.column(node, link.place.column).settable();
+        link.place.change(&mut said, |cell| {
+            let Some(to) = node_in(cell) else { return cell.clone() };
+            let step = anew.get(&to).filter(|_| settable);
+            let by_name = link.reference.by == By::Name;
+            let named = || world.nodes[to].wanted.as_ref().filter(|_| by_name);
+            match step {
+                Some(&step) => match named() {
+                    Some(row) => world.table(to).cell(&row.row, link.reference.column).clone(),
+                    None => wire::pending(step),
+                },
+                None => world.cloud_name(to, link.reference.column).cloned().unwrap_or(Value::Null),
+            }
+        });
     }
     said
 }

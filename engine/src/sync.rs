@@ -3,8 +3,8 @@
 
 use crate::plan::{Verb, edited, pending};
 use crate::table::By;
-use crate::world::{Link, World, plain};
-use crate::{Row, compare};
+use crate::world::{Link, World, node_in, plain};
+use crate::{Row, Value, compare};
 use std::collections::HashSet;
 
 /// What sync would do.
@@ -148,7 +148,8 @@ fn lose(world: &World, fates: &mut [Fate]) -> bool {
     for node in 0..fates.len() {
         let it = &world.nodes[node];
         let Some(seen) = it.seen.as_ref().filter(|_| fates[node] == Fate::Seen) else { continue };
-        let Some((link, target)) = lost(world, node, &seen.row, fates).next() else { continue };
+        let lost = lost(world, node, &seen.row, fates).next();
+        let Some(Lost { link, target, .. }) = lost else { continue };
         let unknown = match target {
             Some(to) => world.nodes[to].unread,
             None => world.is_unread(link.to, &it.region) || world.is_unread(link.to, ""),
@@ -164,28 +165,36 @@ fn lose(world: &World, fates: &mut [Fate]) -> bool {
     any
 }
 
+/// A reference that leads to no row.
+struct Lost<'a> {
+    link: &'a Link,
+    target: Option<usize>,
+    cell: &'a Value,
+}
+
 /// The references of what is seen that lead to no row.
 fn lost<'a>(
     world: &'a World,
     node: usize,
     seen: &'a Row,
     fates: &'a [Fate],
-) -> impl Iterator<Item = (&'a Link, Option<usize>)> {
-    world.links(node).iter().filter_map(move |link| {
-        let target = world.target(seen, link.column);
+) -> impl Iterator<Item = Lost<'a>> {
+    let cells = |link: &'a Link| link.place.cells(seen).map(move |cell| (link, cell));
+    world.links(node).iter().flat_map(cells).filter_map(move |(link, cell)| {
+        let target = node_in(cell);
         let lost = match target {
             Some(to) => match fates[to] {
                 Fate::None | Fate::Goes => true,
                 Fate::Stays => moved(world, to, link),
                 Fate::Seen => false,
             },
-            None => !seen[link.column].is_null(),
+            None => !cell.is_null(),
         };
         // NULL would mean something else, and an apply would change the resource accordingly; but
         // in what AWS owns, it just says less.
         let by_id = link.reference.by == By::Id;
-        let says_less = by_id && !world.column(node, link.column).settable();
-        (lost && !says_less).then_some((link, target))
+        let says_less = by_id && !world.column(node, link.place.column).settable();
+        (lost && !says_less).then_some(Lost { link, target, cell })
     })
 }
 
@@ -201,8 +210,8 @@ fn moved(world: &World, node: usize, link: &Link) -> bool {
 
 /// Why a resource can't be a row: what it has to refer to is none.
 fn homeless(world: &World, node: usize, seen: &Row, fates: &[Fate]) -> Option<String> {
-    let (link, target) = lost(world, node, seen, fates).next()?;
-    let name = target.map_or_else(|| plain(&seen[link.column]), |to| world.label(to));
+    let Lost { link, target, cell } = lost(world, node, seen, fates).next()?;
+    let name = target.map_or_else(|| plain(cell), |to| world.label(to));
     Some(format!("its {} {name} is not in this database", link.reference.table))
 }
 

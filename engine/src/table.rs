@@ -2,6 +2,7 @@
 //! struct; the DDL, the documentation, the row mapping and the plan all follow from them.
 
 use crate::{Row, Value};
+use std::iter;
 
 /// One table, and the kind of cloud resource its rows describe.
 #[derive(Debug)]
@@ -30,7 +31,21 @@ pub struct Table {
     pub read_back: bool,
     /// Rows come from the cloud and can only be deleted (images).
     pub import_only: bool,
+    /// What it is can't be changed, only followed by the next revision of it, under the same name
+    /// and for the same row (task definitions). People see that as an update.
+    pub revises: bool,
+    /// For a table of parts: the column that says which row of the owner's a part belongs to.
+    pub owner: Option<&'static str>,
 }
+
+/// A table is its name.
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Table {}
 
 /// Where a resource lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +83,9 @@ pub struct Column {
     pub labels: &'static [&'static str],
     /// The table it points at.
     pub references: Option<Reference>,
+    /// The table whose ids it is a list of. Users write the ids themselves; what is mentioned can't
+    /// go before what mentions it.
+    pub mentions: Option<Mention>,
     /// What it means; becomes the column's COMMENT.
     pub doc: &'static str,
 }
@@ -98,6 +116,19 @@ pub enum Kind {
     Range,
     /// A port, where -1 is none.
     Port,
+    /// Policy documents by name.
+    Policies,
+    /// Rows of another table that are part of this one, in no order. AWS knows them as one thing.
+    Parts(&'static Table),
+}
+
+/// A list of ids of rows of another table.
+#[derive(Debug)]
+pub struct Mention {
+    /// The table.
+    pub table: &'static str,
+    /// The column there that carries what AWS calls it.
+    pub column: &'static str,
 }
 
 /// A reference to a row of another table.
@@ -113,6 +144,10 @@ pub struct Reference {
     pub when_null: Option<&'static str>,
     /// Deleting the row pointed at deletes this one.
     pub cascade: bool,
+    /// AWS lets what is pointed at go in spite of this: it may be made anew first.
+    pub loose: bool,
+    /// Only this makes what it points at fit for others to refer to (a listener its target group).
+    pub enables: bool,
 }
 
 /// How a reference is written in SQL.
@@ -174,6 +209,55 @@ impl Table {
         (0..self.columns.len()).filter(|&at| self.columns[at].key)
     }
 
+    /// The columns that SQL knows; the other ones are tables of parts.
+    pub fn sql_columns(&self) -> impl Iterator<Item = &'static Column> + use<> {
+        let columns: &'static [Column] = self.columns;
+        columns.iter().filter(|column| column.parts().is_none())
+    }
+
+    /// The tables of its parts, with the positions of their columns.
+    pub fn parts(&self) -> impl Iterator<Item = (usize, &'static Table)> + use<> {
+        let columns: &'static [Column] = self.columns;
+        columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.parts()?)))
+    }
+
+    /// The column that its parts refer to it by: its name, if that is what it is known by.
+    pub fn known_by(&self) -> &'static str {
+        let columns: &'static [Column] = self.columns;
+        let mut keys = columns.iter().filter(|column| column.key);
+        match (keys.next(), keys.next()) {
+            (Some(name), None) => name.name,
+            _ => "id",
+        }
+    }
+
+    /// The tables that it refers to, those of its parts included.
+    pub fn refers_to(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let columns: &'static [Column] = self.columns;
+        let parts = |column: &Column| column.parts().map_or(&[][..], |part| part.columns);
+        let all = columns.iter().flat_map(move |column| iter::once(column).chain(parts(column)));
+        let of = |column: &'static Column| {
+            let references = column.references.as_ref().map(|reference| reference.table);
+            references.or(column.mentions.as_ref().map(|mention| mention.table))
+        };
+        all.filter_map(of)
+    }
+
+    /// A row as people read it: cells by the names of their columns, parts as a list of such.
+    pub fn named(&self, row: &Row) -> serde_json::Map<String, Value> {
+        let named = |(column, cell): (&Column, &Value)| {
+            let value = match (column.parts(), cell) {
+                (Some(part), Value::Array(rows)) => {
+                    let rows = rows.iter().filter_map(Value::as_array);
+                    rows.map(|row| Value::Object(part.named(row))).collect()
+                }
+                _ => cell.clone(),
+            };
+            (column.name.to_owned(), value)
+        };
+        self.columns.iter().zip(row).map(named).collect()
+    }
+
     /// Whether rows have a region.
     pub fn regional(&self) -> bool {
         self.scope == Scope::Regional
@@ -201,6 +285,14 @@ impl Column {
     /// Whether users write it.
     pub fn settable(&self) -> bool {
         self.access != Access::ReadOnly
+    }
+
+    /// The table of its parts, if that is what it stands for.
+    pub fn parts(&self) -> Option<&'static Table> {
+        match self.kind {
+            Kind::Parts(table) => Some(table),
+            _ => None,
+        }
     }
 
     /// Whether a change of it needs another resource in place of this one.

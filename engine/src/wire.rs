@@ -192,8 +192,8 @@ pub struct Step {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Action {
     /// Make it. `born`: AWS has made it along with its parent, look for it first. `strip`: what AWS
-    /// makes along with it and nobody wants, table and cells.
-    Create { row: Row, born: bool, strip: Vec<(String, Row)> },
+    /// makes along with it and nobody wants, table and cells. `was`: it is the next revision of this.
+    Create { row: Row, born: bool, strip: Vec<(String, Row)>, was: Option<Row> },
     /// Bring it from what was seen to what is wanted.
     Update { was: Row, row: Row },
     /// Remove it.
@@ -218,7 +218,7 @@ pub fn pending(step: u32) -> Value {
 
 /// The step that a cell waits for.
 pub fn awaits(cell: &Value) -> Option<u32> {
-    let step = cell.as_object()?.get("step")?.as_u64()?;
+    let step = cell.as_object().filter(|cell| cell.len() == 1)?.get("step")?.as_u64()?;
     u32::try_from(step).ok()
 }
 

@@ -65,6 +65,9 @@ pub struct Node {
     unfinished: bool,
 }
 
+/// Nodes by region and name, one for each [`State`].
+type Names = HashMap<String, HashMap<String, [Option<usize>; 3]>>;
+
 /// Everything that is known at one moment.
 #[derive(Debug, Default)]
 pub struct World {
@@ -76,23 +79,79 @@ pub struct World {
     pub clashes: Vec<(usize, String)>,
     /// The references of each table.
     links: Vec<Vec<Link>>,
+    /// The lists of ids in each table: column, table and column there.
+    mentions: Vec<Vec<(usize, usize, usize)>>,
     /// The references of each table that lead out of the tables at hand.
-    loose: Vec<Vec<usize>>,
+    astray: Vec<Vec<Place>>,
     /// The columns of each table that others refer to it by.
     called: Vec<Vec<usize>>,
-    /// Where a reference leads: table, state and column, then region and value.
-    names: HashMap<(usize, State, usize), Places>,
+    /// Where a reference leads, by table and column.
+    names: HashMap<(usize, usize), Names>,
+    /// The nodes by table, whether of rows or of base rows, and primary key.
+    keys: HashMap<(usize, State), HashMap<Key<'static>, usize>>,
     /// The regions of each table that could not be read.
     unread: Vec<HashSet<String>>,
     /// What of each table no row can stand for, by region and the cloud's id.
     opaque: Vec<HashSet<(String, String)>>,
 }
 
+/// Where in a row something stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The column.
+    pub column: usize,
+    /// The position in each of its parts, for a column that stands for parts.
+    within: Option<usize>,
+}
+
+impl Place {
+    /// The cells there: one, or one of each part.
+    pub fn cells(self, row: &Row) -> impl Iterator<Item = &Value> {
+        let cell = row.get(self.column);
+        let (single, parts) = match self.within {
+            None => (cell, &[][..]),
+            Some(_) => (None, cell.and_then(Value::as_array).map_or(&[][..], Vec::as_slice)),
+        };
+        let within = self.within.unwrap_or_default();
+        single.into_iter().chain(parts.iter().filter_map(move |part| part.get(within)))
+    }
+
+    /// Puts something else in each of them.
+    pub fn change(self, row: &mut Row, mut to: impl FnMut(&Value) -> Value) {
+        match (self.within, row.get_mut(self.column)) {
+            (None, Some(cell)) => *cell = to(cell),
+            (Some(at), Some(Value::Array(parts))) => {
+                for cell in parts.iter_mut().filter_map(|part| part.get_mut(at)) {
+                    *cell = to(cell);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The references that a column declares, its own or those of its parts.
+fn declared(
+    (column, definition): (usize, &'static Column),
+) -> impl Iterator<Item = (Place, &'static Reference)> {
+    let own = definition.references.iter().map(move |it| (Place { column, within: None }, it));
+    let parts = definition.parts().map_or(&[][..], |part| part.columns);
+    let parts = parts.iter().enumerate().filter_map(move |(at, definition)| {
+        Some((Place { column, within: Some(at) }, definition.references.as_ref()?))
+    });
+    own.chain(parts)
+}
+
+/// The number of a node in a cell.
+pub fn node_in(cell: &Value) -> Option<usize> {
+    cell.as_u64().and_then(|n| usize::try_from(n).ok())
+}
+
 /// A column that refers to another table.
 #[derive(Debug, Clone, Copy)]
 pub struct Link {
-    /// Its position.
-    pub column: usize,
+    /// Where it stands.
+    pub place: Place,
     /// The table, as a position in [`World::tables`].
     pub to: usize,
     /// The column there that carries what AWS calls it.
@@ -108,20 +167,29 @@ enum State {
     Seen,
 }
 
-/// Nodes by region and name.
-#[derive(Debug, Default)]
-struct Places(HashMap<String, HashMap<String, usize>>);
+/// A primary key. The journal has numbers as text.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Number(i64),
+    Text(Cow<'a, str>),
+}
 
-impl Places {
-    fn put(&mut self, region: &str, name: &str, node: usize) {
-        match self.0.get_mut(region) {
-            Some(names) => _ = names.insert(name.to_owned(), node),
-            None => _ = self.0.insert(region.to_owned(), HashMap::from([(name.to_owned(), node)])),
-        }
+impl<'a> Key<'a> {
+    fn new(pk: &'a Value) -> Self {
+        let number = match pk {
+            Value::String(text) => {
+                text.parse().ok().filter(|number: &i64| number.to_string() == *text)
+            }
+            pk => pk.as_i64(),
+        };
+        number.map_or_else(|| Self::Text(text(pk)), Self::Number)
     }
 
-    fn get(&self, region: &str, name: &str) -> Option<usize> {
-        self.0.get(region)?.get(name).copied()
+    fn owned(self) -> Key<'static> {
+        match self {
+            Self::Number(number) => Key::Number(number),
+            Self::Text(text) => Key::Text(Cow::Owned(text.into_owned())),
+        }
     }
 }
 
@@ -171,7 +239,7 @@ pub fn sorted(tables: &[&'static Table]) -> Vec<&'static Table> {
     while !left.is_empty() {
         let ready = left.iter().position(|table| {
             let waits = |to: &str| to != table.name && left.iter().any(|t| t.name == to);
-            !table.columns.iter().any(|c| c.references.as_ref().is_some_and(|r| waits(r.table)))
+            !table.refers_to().any(waits)
         });
         // Tables in a circle: a test over the registry keeps that from happening.
         done.push(left.remove(ready.unwrap_or(0)));
@@ -197,7 +265,19 @@ impl World {
 
     /// The node that a reference cell points at.
     pub fn target(&self, row: &Row, column: usize) -> Option<usize> {
-        row.get(column)?.as_u64().and_then(|n| usize::try_from(n).ok())
+        row.get(column).and_then(node_in)
+    }
+
+    /// The references of a row: what was declared, and the node.
+    pub fn references<'a>(
+        &'a self,
+        node: usize,
+        row: &'a Row,
+    ) -> impl Iterator<Item = (&'a Link, usize)> + 'a {
+        let links = self.links(node).iter();
+        links.flat_map(|link| {
+            link.place.cells(row).filter_map(node_in).map(move |target| (link, target))
+        })
     }
 
     /// The references of a row: column and node.
@@ -206,8 +286,23 @@ impl World {
         node: usize,
         row: &'a Row,
     ) -> impl Iterator<Item = (usize, usize)> + 'a {
-        let targets = self.links(node).iter();
-        targets.filter_map(|link| self.target(row, link.column).map(|target| (link.column, target)))
+        self.references(node, row).map(|(link, target)| (link.place.column, target))
+    }
+
+    /// What a row lists by id: column and node.
+    pub fn mentioned<'a>(
+        &'a self,
+        node: usize,
+        row: &'a Row,
+    ) -> impl Iterator<Item = (usize, usize)> + 'a {
+        let it = &self.nodes[node];
+        self.mentions[it.table].iter().flat_map(move |&(column, to, at)| {
+            let ids = row.get(column).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            let names = self.names.get(&(to, at));
+            let names = names.and_then(|names| names.get(self.tables[to].home(&it.region)));
+            let named = move |id: &Value| names?.get(id.as_str()?)?.iter().rev().flatten().next();
+            ids.iter().filter_map(named).map(move |&to| (column, to))
+        })
     }
 
     /// Whether a scope was not read.
@@ -215,29 +310,32 @@ impl World {
         self.unread[table].contains(region)
     }
 
-    /// Whether anything could not be read.
+    /// Whether there may be anything that does not show.
     pub fn blind(&self) -> bool {
-        self.unread.iter().any(|regions| !regions.is_empty())
+        let unread = self.unread.iter().any(|regions| !regions.is_empty());
+        unread || self.opaque.iter().any(|things| !things.is_empty())
     }
 
     /// Whether a NULL of a row stands for something that could not be read.
     pub fn lacks_default(&self, node: usize, wanted: &Wanted) -> bool {
         self.links(node).iter().filter(|link| link.reference.when_null.is_some()).any(|link| {
             let home = self.tables[link.to].home(&wanted.region);
-            wanted.row[link.column].is_null() && self.is_unread(link.to, home)
+            wanted.row[link.place.column].is_null() && self.is_unread(link.to, home)
         })
     }
 
-    /// Whether parts of a thing could not be read: they go when it does.
+    /// Whether parts of a thing could not be read, or may be what no row can stand for: they go when
+    /// it does.
     pub fn parts_unread(&self, node: usize) -> bool {
         let it = &self.nodes[node];
         self.links.iter().enumerate().any(|(table, links)| {
             let part = |link: &Link| {
-                let column = &self.tables[table].columns[link.column];
+                let column = &self.tables[table].columns[link.place.column];
                 link.to == it.table && (column.replaces() || self.tables[table].import_only)
             };
             let near = |region: &String| region == &it.region || it.region.is_empty();
-            self.unread[table].iter().any(near) && links.iter().any(part)
+            let opaque = self.opaque[table].iter().any(|(region, _)| near(region));
+            (opaque || self.unread[table].iter().any(near)) && links.iter().any(part)
         })
     }
 
@@ -270,7 +368,8 @@ impl World {
 
     /// The name in a cell. It may be the name of something else: of what the cell refers to.
     fn name_in<'a>(&'a self, node: usize, row: &'a Row, at: usize) -> Option<&'a Value> {
-        let link = self.links(node).iter().find(|link| link.column == at);
+        let place = Place { column: at, within: None };
+        let link = self.links(node).iter().find(|link| link.place == place);
         match link.and_then(|link| Some((link, self.target(row, at)?))) {
             Some((link, to)) if to != node => self.cloud_name(to, link.reference.column),
             _ => row.get(at).filter(|cell| cell.is_string()),
@@ -311,10 +410,13 @@ impl World {
     pub fn readable(&self, node: usize, row: &Row) -> Row {
         let mut readable = row.clone();
         for link in self.links(node) {
-            if let Some(to) = self.target(row, link.column) {
-                let name = self.cloud_name(to, link.reference.column).cloned();
-                readable[link.column] = name.unwrap_or_else(|| Value::from(self.label(to)));
-            }
+            link.place.change(&mut readable, |cell| match node_in(cell) {
+                Some(to) => {
+                    let name = self.cloud_name(to, link.reference.column).cloned();
+                    name.unwrap_or_else(|| Value::from(self.label(to)))
+                }
+                None => cell.clone(),
+            });
         }
         readable
     }
@@ -362,54 +464,56 @@ impl World {
 
     /// The node that a cell of the cloud's answer points at. What could not be read is still called
     /// what it was called; what was made anew under its old name is not.
-    pub fn resolve_seen(
-        &self,
-        table: usize,
-        column: usize,
-        region: &str,
-        cell: &Value,
-    ) -> Option<usize> {
-        let link = self.links[table].iter().find(|link| link.column == column)?;
+    pub fn resolve_seen(&self, link: &Link, region: &str, cell: &Value) -> Option<usize> {
         self.resolve_link(link, State::Seen, region, cell)
     }
 
     fn resolve_link(&self, link: &Link, state: State, region: &str, cell: &Value) -> Option<usize> {
+        if cell.is_null() {
+            return None;
+        }
+        if state != State::Seen && link.reference.by == By::Id && !cell.is_string() {
+            return self.keys.get(&(link.to, state))?.get(&Key::new(cell)).copied();
+        }
         let region = self.tables[link.to].home(region);
-        let named =
-            |state, at, region| self.names.get(&(link.to, state, at))?.get(region, &text(cell));
+        let named = self.names.get(&(link.to, link.at))?.get(region)?.get(&*text(cell))?;
+        let base = named[State::Base as usize];
         match state {
-            _ if cell.is_null() => None,
             State::Seen => {
-                let unseen = |&node: &usize| self.nodes[node].seen.is_none();
-                let now = named(State::Seen, link.at, region);
-                now.or_else(|| named(State::Base, link.at, region).filter(unseen))
+                named[State::Seen as usize].or(base.filter(|&node| self.nodes[node].seen.is_none()))
             }
-            _ if link.reference.by == By::Id && !cell.is_string() => named(state, PK, ""),
-            _ => named(state, link.at, region),
+            state => named[state as usize],
         }
     }
 
     /// Takes down what the tables say, and what could not be read.
     fn declare(&mut self, known: &Known) {
         let place = |name: &str| self.tables.iter().position(|table| table.name == name);
-        let link = |(column, definition): (usize, &'static Column)| {
-            let reference = definition.references.as_ref()?;
+        let link = |(at, reference): (Place, &'static Reference)| {
             let to = place(reference.table)?;
-            let at = self.tables[to].position(reference.column)?;
-            Some(Link { column, to, at, reference })
+            let name = self.tables[to].position(reference.column)?;
+            Some(Link { place: at, to, at: name, reference })
         };
-        let links =
-            |table: &&'static Table| table.columns.iter().enumerate().filter_map(link).collect();
-        let links: Vec<Vec<Link>> = self.tables.iter().map(links).collect();
-        let loose = |(table, links): (&&'static Table, &Vec<Link>)| {
-            let refers = |&at: &usize| table.columns[at].references.is_some();
-            let leads = |at: &usize| links.iter().any(|link| link.column == *at);
-            (0..table.columns.len()).filter(refers).filter(|at| !leads(at)).collect()
+        let mention = |(column, definition): (usize, &'static Column)| {
+            let mention = definition.mentions.as_ref()?;
+            let to = place(mention.table)?;
+            Some((column, to, self.tables[to].position(mention.column)?))
         };
-        let loose = self.tables.iter().zip(&links).map(loose).collect();
+        let (mut links, mut astray, mut mentions) = (Vec::new(), Vec::new(), Vec::new());
+        for table in &self.tables {
+            let columns = || table.columns.iter().enumerate();
+            let (here, out): (Vec<_>, Vec<_>) =
+                columns().flat_map(declared).partition(|it| link(*it).is_some());
+            links.push(here.into_iter().filter_map(link).collect::<Vec<_>>());
+            astray.push(out.into_iter().map(|(at, _)| at).collect());
+            mentions.push(columns().filter_map(mention).collect::<Vec<_>>());
+        }
         let mut called = vec![Vec::new(); self.tables.len()];
         for link in links.iter().flatten() {
             called[link.to].push(link.at);
+        }
+        for &(_, to, at) in mentions.iter().flatten() {
+            called[to].push(at);
         }
         called.iter_mut().for_each(|columns| {
             columns.sort_unstable();
@@ -427,7 +531,8 @@ impl World {
                 opaque[table].insert((scope.region.clone(), id.clone()));
             }
         }
-        (self.links, self.loose, self.called) = (links, loose, called);
+        (self.links, self.astray, self.called) = (links, astray, called);
+        self.mentions = mentions;
         (self.unread, self.opaque) = (unread, opaque);
     }
 
@@ -449,72 +554,76 @@ impl World {
         seen: Vec<(String, Seen)>,
         made: &[Made],
     ) {
-        let def = self.tables[table];
-        let first = self.nodes.len();
-        let mut by_cloud_id = Places::default();
-        let mut by_pk: HashMap<String, usize> = HashMap::new();
-
-        for base in base {
-            let node = self.push(Node { table, region: base.region.clone(), ..Node::default() });
-            if !base.cloud_id.is_empty() {
-                by_cloud_id.put(&base.region, &base.cloud_id, node);
-            }
-            by_pk.insert(plain(&base.pk), node);
-            self.nodes[node].base = Some(base);
+        let (def, first) = (self.tables[table], self.nodes.len());
+        // Base rows are the first nodes, then come rows that are new.
+        let mut count = base.len();
+        let mut by_pk: HashMap<Key<'_>, usize> =
+            HashMap::with_capacity(base.len().max(wanted.len()));
+        by_pk.extend(base.iter().map(|base| Key::new(&base.pk)).zip(0..));
+        let mut rows = Vec::with_capacity(wanted.len());
+        for wanted in &wanted {
+            let place = *by_pk.entry(Key::new(&wanted.pk)).or_insert(count);
+            count += usize::from(place == count);
+            rows.push(place);
         }
-        for wanted in wanted {
-            let node = match by_pk.get(&*text(&wanted.pk)) {
-                Some(&node) => node,
-                None => self.push(Node { table, region: wanted.region.clone(), ..Node::default() }),
-            };
-            by_pk.insert(plain(&wanted.pk), node);
-            self.nodes[node].wanted = Some(wanted);
+        let known = base.iter().zip(0..).filter(|(base, _)| !base.cloud_id.is_empty());
+        let known = known.map(|(base, at)| ((base.region.as_str(), base.cloud_id.as_str()), at));
+        let by_cloud_id: HashMap<(&str, &str), usize> = known.collect();
+        // The journal speaks as the cloud does: ask it before references become nodes.
+        let journal = Journal::new(def, made);
+        let mut met = HashSet::new();
+        let mut found: Vec<Option<usize>> = Vec::with_capacity(seen.len());
+        let mut proofs = Vec::new();
+        for (region, seen) in &seen {
+            let id = def.cloud_id(&seen.row).unwrap_or_default();
+            let node = by_cloud_id.get(&(region.as_str(), id)).copied();
+            found.push(node);
+            if node.is_none() {
+                let proof = journal.find(region, &seen.row, seen.mark.as_deref());
+                let made_for = |made: &Made| by_pk.get(&Key::new(&made.pk)).map(|at| first + at);
+                let proof = proof.map(|(made, orphan)| Proof {
+                    made_for: made_for(made),
+                    unfinished: !made.answered,
+                    orphan,
+                });
+                proofs.push((proof, met.insert((region.as_str(), id))));
+            }
+        }
+        drop((by_pk, by_cloud_id, met));
+
+        let of_base = |base: Base| Node {
+            table,
+            region: base.region.clone(),
+            base: Some(base),
+            ..Node::default()
+        };
+        let mut nodes: Vec<Node> = base.into_iter().map(of_base).collect();
+        for (wanted, at) in wanted.into_iter().zip(rows) {
+            if at == nodes.len() {
+                nodes.push(Node { table, region: wanted.region.clone(), ..Node::default() });
+            }
+            nodes[at].wanted = Some(wanted);
         }
         let mut strangers = Vec::new();
-        let mut met = Places::default();
-        for (region, seen) in seen {
-            let id = def.cloud_id(&seen.row).unwrap_or_default();
-            if met.get(&region, id).is_some() {
-                continue;
-            }
-            met.put(&region, id, 0);
-            match by_cloud_id.get(&region, id) {
-                Some(node) => self.nodes[node].seen = Some(seen),
+        for ((region, seen), found) in seen.into_iter().zip(found) {
+            match found {
+                Some(at) => nodes[at].seen = Some(seen),
                 None => strangers.push(Node { table, region, seen: Some(seen), ..Node::default() }),
             }
         }
-        // The journal speaks as the cloud does: ask it before references become nodes.
-        let journal = Journal::new(def, made);
-        let made = |node: &Node| {
-            journal.find(
-                &node.region,
-                &node.seen.as_ref()?.row,
-                node.seen.as_ref()?.mark.as_deref(),
-            )
-        };
-        let proofs: Vec<_> = strangers.iter().map(made).collect();
-        self.link(first, &mut strangers);
-        let strangers = self.match_journal(&by_pk, strangers, &proofs);
-        self.match_keys(table, first, strangers);
-        self.index(table, first);
-        self.link_to_self(table, first);
-    }
-
-    fn push(&mut self, node: Node) -> usize {
-        self.nodes.push(node);
-        self.nodes.len() - 1
-    }
-
-    /// Turns the references to other tables into nodes.
-    fn link(&mut self, first: usize, strangers: &mut [Node]) {
-        let mut own = self.nodes.split_off(first);
-        let table = own.iter().chain(strangers.iter()).next().map(|node| node.table);
-        let standing = table.map(|table| self.standing_for_null(table)).unwrap_or_default();
-        for node in own.iter_mut().chain(strangers) {
+        let standing = self.standing_for_null(table);
+        for node in nodes.iter_mut().chain(&mut strangers) {
             self.fit(node);
             self.link_node(node, false, &standing);
         }
-        self.nodes.append(&mut own);
+        self.nodes.append(&mut nodes);
+        // What a listing says twice counts once.
+        let strangers = strangers.into_iter().zip(proofs).filter(|(_, (_, new))| *new);
+        let strangers = strangers.map(|(stranger, (proof, _))| (stranger, proof)).collect();
+        let strangers = self.match_journal(strangers);
+        self.match_keys(table, first, strangers);
+        self.index(table, first);
+        self.link_to_self(table, first);
     }
 
     /// Turns the references to the same table into nodes, now that its nodes have found themselves.
@@ -538,10 +647,11 @@ impl World {
         let seen = node.seen.as_mut().map(|s| &mut s.row);
         for row in wanted.into_iter().chain(base).chain(seen) {
             row.resize(width, Value::Null);
-            for &at in &self.loose[node.table] {
-                if !row[at].is_string() {
-                    row[at] = Value::Null;
-                }
+            for place in &self.astray[node.table] {
+                place.change(row, |cell| match cell {
+                    Value::String(_) => cell.clone(),
+                    _ => Value::Null,
+                });
             }
         }
     }
@@ -557,7 +667,16 @@ impl World {
             if (link.to == node.table) != to_self {
                 continue;
             }
-            let at = link.column;
+            if link.place.within.is_some() {
+                let say = |state: State, region: &str, row: &mut Row| {
+                    link.place.change(row, |it| cell(self.resolve_link(link, state, region, it), it));
+                };
+                node.seen.iter_mut().for_each(|it| say(State::Seen, &node.region, &mut it.row));
+                node.base.iter_mut().for_each(|it| say(State::Base, &it.region, &mut it.row));
+                node.wanted.iter_mut().for_each(|it| say(State::Wanted, &it.region, &mut it.row));
+                continue;
+            }
+            let at = link.place.column;
             let mut now = None;
             if let Some(seen) = &mut node.seen {
                 now = self.resolve_link(link, State::Seen, &node.region, &seen.row[at]);
@@ -612,23 +731,25 @@ impl World {
     }
 
     /// Gives resources that the journal knows to the rows they were made for, and marks the orphans.
-    fn match_journal(
-        &mut self,
-        by_pk: &HashMap<String, usize>,
-        strangers: Vec<Node>,
-        proofs: &[Option<Proof<'_>>],
-    ) -> Vec<Node> {
+    fn match_journal(&mut self, strangers: Vec<(Node, Option<Proof>)>) -> Vec<Node> {
         let mut left = Vec::new();
-        for (mut stranger, proof) in strangers.into_iter().zip(proofs) {
+        for (mut stranger, proof) in strangers {
             let Some(proof) = proof else {
                 stranger.orphan = self.born_astray(&stranger);
                 left.push(stranger);
                 continue;
             };
             stranger.orphan = proof.orphan;
-            stranger.unfinished = !proof.made.answered;
-            match by_pk.get(&*text(&proof.made.pk)) {
-                Some(&node) if self.made_for(node, &stranger) => self.take_over(node, stranger),
+            stranger.unfinished = proof.unfinished;
+            match proof.made_for {
+                Some(node) if self.made_for(node, &stranger) => self.take_over(node, stranger),
+                // The next revision was made, and the one before it is still there.
+                Some(node) if self.follows(node, &stranger) => {
+                    self.nodes.push(stranger);
+                    let other = self.nodes.len() - 1;
+                    self.exchange(node, other);
+                    self.nodes[other].orphan = !self.nodes[other].parted;
+                }
                 _ => left.push(stranger),
             }
         }
@@ -646,13 +767,26 @@ impl World {
         let to_self = |at: usize| {
             self.links[stranger.table]
                 .iter()
-                .any(|link| link.column == at && link.to == stranger.table)
+                .any(|link| link.place.column == at && link.to == stranger.table)
         };
         let implied = |at: usize| self.nodes[node].implied.contains(&at);
         let fixed = |&at: &usize| def.columns[at].replaces() && !to_self(at) && !implied(at);
         self.free(node)
             && wanted.region == stranger.region
-            && !compare::differing(def, &wanted.row, &seen.row).iter().any(fixed)
+            && (def.revises || !compare::differing(def, &wanted.row, &seen.row).iter().any(fixed))
+    }
+
+    /// Whether something was made to follow what a row stands for.
+    fn follows(&self, node: usize, stranger: &Node) -> bool {
+        let it = &self.nodes[node];
+        let def = self.tables[stranger.table];
+        let (Some(wanted), Some(seen)) = (&it.wanted, &stranger.seen) else { return false };
+        // What was made for nothing may be what is wanted all the same.
+        let wanted_still = || compare::differing(def, &wanted.row, &seen.row).is_empty();
+        def.revises
+            && it.seen.is_some()
+            && wanted.region == stranger.region
+            && (!stranger.orphan || wanted_still())
     }
 
     /// Whether AWS has made it by itself along with something that we had no time to strip of it.
@@ -661,7 +795,7 @@ impl World {
         let def = self.tables[stranger.table];
         self.links[stranger.table].iter().filter(|link| link.to != stranger.table).any(|link| {
             let parent =
-                self.target(&seen.row, link.column).filter(|&to| self.nodes[to].unfinished);
+                self.target(&seen.row, link.place.column).filter(|&to| self.nodes[to].unfinished);
             let parent = parent.filter(|&to| self.nodes[to].wanted.is_some());
             let births = parent.map_or(&[][..], |to| self.table(to).births);
             births.iter().any(|birth| {
@@ -672,11 +806,11 @@ impl World {
                         &birth.cell(def.columns[at].name),
                     )
                 };
-                let parents = def.columns[link.column].name == birth.parent;
+                let parents = def.columns[link.place.column].name == birth.parent;
                 !birth.kept
                     && birth.table == def.name
                     && parents
-                    && def.keys().all(|at| at == link.column || own(at))
+                    && def.keys().all(|at| at == link.place.column || own(at))
             })
         })
     }
@@ -780,28 +914,42 @@ impl World {
 
     /// Enters the nodes of a table under every name that others refer to them by.
     fn index(&mut self, table: usize, first: usize) {
-        let mut names = std::mem::take(&mut self.names);
-        for at in first..self.nodes.len() {
-            let it = &self.nodes[at];
-            let wanted = it.wanted.as_ref().map(|w| (State::Wanted, w.region.as_str(), &w.row));
-            let base = it.base.as_ref().map(|b| (State::Base, b.region.as_str(), &b.row));
-            let seen = it.seen.as_ref().map(|s| (State::Seen, it.region.as_str(), &s.row));
-            for (state, region, row) in [wanted, base, seen].into_iter().flatten() {
-                for &column in &self.called[table] {
+        let called = std::mem::take(&mut self.called[table]);
+        for &column in &called {
+            let mut names = Names::new();
+            let mut put = |state: State, region: &str, name: &str, node: usize| {
+                let region = match names.get_mut(region) {
+                    Some(names) => names,
+                    None => names.entry(region.to_owned()).or_default(),
+                };
+                match region.get_mut(name) {
+                    Some(nodes) => nodes[state as usize] = Some(node),
+                    None => region.entry(name.to_owned()).or_default()[state as usize] = Some(node),
+                }
+            };
+            for at in first..self.nodes.len() {
+                let it = &self.nodes[at];
+                let wanted = it.wanted.as_ref().map(|w| (State::Wanted, w.region.as_str(), &w.row));
+                let base = it.base.as_ref().map(|b| (State::Base, b.region.as_str(), &b.row));
+                let seen = it.seen.as_ref().map(|s| (State::Seen, it.region.as_str(), &s.row));
+                for (state, region, row) in [wanted, base, seen].into_iter().flatten() {
                     if let Some(name) = self.name_in(at, row, column).and_then(Value::as_str) {
-                        names.entry((table, state, column)).or_default().put(region, name, at);
+                        put(state, region, name, at);
                     }
                 }
             }
-            let wanted = it.wanted.as_ref().map(|w| (State::Wanted, &w.pk));
-            let base = it.base.as_ref().map(|b| (State::Base, &b.pk));
-            for (state, pk) in
-                [wanted, base].into_iter().flatten().filter(|_| !self.called[table].is_empty())
-            {
-                names.entry((table, state, PK)).or_default().put("", &text(pk), at);
-            }
+            self.names.insert((table, column), names);
         }
-        self.names = names;
+        if !called.is_empty() {
+            let nodes = || self.nodes.iter().enumerate().skip(first);
+            let wanted = nodes().filter_map(|(at, it)| Some((&it.wanted.as_ref()?.pk, at)));
+            let base = nodes().filter_map(|(at, it)| Some((&it.base.as_ref()?.pk, at)));
+            let wanted = wanted.map(|(pk, at)| (Key::new(pk).owned(), at)).collect();
+            let base = base.map(|(pk, at)| (Key::new(pk).owned(), at)).collect();
+            self.keys.insert((table, State::Wanted), wanted);
+            self.keys.insert((table, State::Base), base);
+        }
+        self.called[table] = called;
     }
 
     /// A row and what it refers to by id live in one region.
@@ -839,8 +987,11 @@ struct Journal<'a> {
 }
 
 /// That this database has made a resource.
-struct Proof<'a> {
-    made: &'a Made,
+struct Proof {
+    /// The node of the row it was made for.
+    made_for: Option<usize>,
+    /// Nobody knows how that ended.
+    unfinished: bool,
     /// For a transaction that was rolled back.
     orphan: bool,
 }
@@ -864,17 +1015,18 @@ impl<'a> Journal<'a> {
         journal
     }
 
-    fn find(&self, region: &str, seen: &Row, mark: Option<&str>) -> Option<Proof<'a>> {
+    /// What was made for whom, and whether for nothing: for a transaction that was rolled back.
+    fn find(&self, region: &str, seen: &Row, mark: Option<&str>) -> Option<(&'a Made, bool)> {
         let created = self.def.columns.iter().position(|c| c.created);
         let created = created.and_then(|at| seen.get(at)?.as_str());
         if let Some(&made) = mark.and_then(|mark| self.by_mark.get(mark)) {
-            return Some(Proof { made, orphan: made.aborted });
+            return Some((made, made.aborted));
         }
         let id = self.def.cloud_id(seen).unwrap_or_default();
         // A name may have been given to something else since.
         if let Some(&made) = self.by_id.get(&(region, id)) {
             let later = created.is_some_and(|at| at > made.at.as_str());
-            return Some(Proof { made, orphan: made.aborted && !later });
+            return Some((made, made.aborted && !later));
         }
         if self.by_name.is_empty() {
             return None;
@@ -882,7 +1034,7 @@ impl<'a> Journal<'a> {
         let &made = self.by_name.get(&self.name(region, seen)?)?;
         // Only the time of its making tells it from a namesake.
         let then = created.is_some_and(|at| made.since.as_str() <= at && at <= made.at.as_str());
-        (made.answered || then).then_some(Proof { made, orphan: made.aborted && then })
+        (made.answered || then).then_some((made, made.aborted && then))
     }
 
     /// The natural key.
@@ -904,9 +1056,6 @@ impl Table {
         if self.regional() { region } else { "" }
     }
 }
-
-/// Stands for the primary key where a column's position is meant.
-const PK: usize = usize::MAX;
 
 /// A scalar as the text that maps are keyed by.
 pub fn plain(value: &Value) -> String {

@@ -4,7 +4,7 @@ use crate::plan::{Change, Plan, Settled, Verb};
 use crate::sync::Sync;
 use crate::table::{By, Column, Table};
 use crate::wire;
-use crate::world::{Link, Wanted, World, plain};
+use crate::world::{Link, Wanted, World, node_in, plain};
 use crate::{Row, Value, compare};
 use std::collections::{HashMap, HashSet};
 
@@ -62,7 +62,9 @@ pub fn of_sync(world: &World, sync: &Sync, pks: &HashMap<usize, Value>) -> Vec<W
             }
             Verb::Update | Verb::Replace => {
                 agree(to, world, node, pks);
-                to.update.push(as_seen(world, node, pks));
+                // Where the name is the primary key, the row still has the old one.
+                let pk = world.pk(node);
+                to.update.push(Written { pk, ..as_seen(world, node, pks) });
             }
         }
     }
@@ -236,7 +238,7 @@ impl Answers<'_> {
         let mut said = answer.clone();
         said.resize(table.columns.len(), Value::Null);
         for link in world.links(node) {
-            said[link.column] = self.answered(node, wanted, link, &said[link.column]);
+            link.place.change(&mut said, |cell| self.answered(wanted, link, cell));
         }
         let cell = |((column, own), said): ((&Column, Value), Value)| match column.settable() {
             true if !(column.late && own.is_null()) => own,
@@ -283,12 +285,11 @@ impl Answers<'_> {
     }
 
     /// A reference as the cloud has answered it, in database terms.
-    fn answered(&self, node: usize, wanted: &Wanted, link: &Link, cell: &Value) -> Value {
+    fn answered(&self, wanted: &Wanted, link: &Link, cell: &Value) -> Value {
         let world = self.terms.world;
         match cell {
             Value::String(id) => {
-                let table = world.nodes[node].table;
-                let known = world.resolve_seen(table, link.column, &wanted.region, cell);
+                let known = world.resolve_seen(link, &wanted.region, cell);
                 match known.or_else(|| self.made.get(&(link.to, id.clone())).copied()) {
                     Some(to) => self.terms.cell(to, link),
                     None if link.reference.by == By::Name => cell.clone(),
@@ -296,8 +297,7 @@ impl Answers<'_> {
                 }
             }
             Value::Number(_) => {
-                let to = cell.as_u64().and_then(|to| usize::try_from(to).ok());
-                to.map_or(Value::Null, |to| self.terms.cell(to, link))
+                node_in(cell).map_or(Value::Null, |to| self.terms.cell(to, link))
             }
             _ => Value::Null,
         }
@@ -360,12 +360,12 @@ enum Wins {
 impl Terms<'_> {
     fn row(&self, node: usize, row: &Row) -> Row {
         let mut said = row.clone();
-        for link in self.world.links(node).iter().filter(|link| link.column < row.len()) {
-            said[link.column] = match self.world.target(row, link.column) {
+        for link in self.world.links(node) {
+            link.place.change(&mut said, |cell| match node_in(cell) {
                 Some(to) => self.cell(to, link),
                 None if link.reference.by == By::Id => Value::Null,
-                None => row[link.column].clone(),
-            };
+                None => cell.clone(),
+            });
         }
         said
     }

@@ -63,9 +63,12 @@ services! {
     "ec2": aws_sdk_ec2 if any(feature = "aws_account", feature = "aws_vpc"),
     "ecr": aws_sdk_ecr if feature = "aws_ecr",
     "ecr-public": aws_sdk_ecrpublic if feature = "aws_ecr",
+    "ecs": aws_sdk_ecs if feature = "aws_ecs_fargate",
+    "elasticloadbalancing": aws_sdk_elasticloadbalancingv2 if feature = "aws_elb",
+    "iam": aws_sdk_iam if feature = "aws_iam",
     "logs": aws_sdk_cloudwatchlogs if feature = "aws_cloudwatch",
     "sts": aws_sdk_sts if all(),
-    "tagging": aws_sdk_resourcegroupstagging if feature = "aws_cloudwatch",
+    "tagging": aws_sdk_resourcegroupstagging if any(feature = "aws_cloudwatch", feature = "aws_elb"),
 }
 
 /// Two clients for a resource that takes both; the first is the service it belongs to.

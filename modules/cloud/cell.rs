@@ -8,17 +8,21 @@
 //! | [`Range`] | `address_range` | as addresses |
 //! | [`Port`] | `integer` | -1 is none |
 //! | [`Set`] | `text[]` | without order |
-//! | [`Tags`] | `jsonb` | as a map |
-//! | [`Policy`] | `jsonb` | by meaning |
+//! | [`List`] | `text[]` | in order |
+//! | [`Tags`], [`Pairs`] | `jsonb` | as a map |
+//! | [`Json`] | `jsonb` | as it stands |
+//! | [`Policy`], [`Policies`] | `jsonb` | by meaning |
 //! | [`Ref`] | `integer` | the row pointed at, by its `id` |
 //! | [`Named`] | `text` | the row pointed at, by its name |
+//! | [`Ids`] | `text[]` | without order; what is listed can't go before what lists it |
+//! | [`Parts`] | a table of its own | without order |
 //! | `Option` of these | nullable | |
 
 use crate::cloud::failure::{Error, Result};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use iasql_engine::compare;
-use iasql_engine::table::{By, Kind, Reference, Table};
+use iasql_engine::table::{By, Kind, Mention, Reference, Table};
 use iasql_engine::{Row, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -52,6 +56,8 @@ pub trait Cell: Sized {
     const DEFAULT: Option<&'static str> = None;
     /// The table it points at, and how.
     const TO: Option<(&'static Table, By)> = None;
+    /// The table whose ids it lists.
+    const MENTIONS: Option<&'static Table> = None;
 
     /// The value that PostgreSQL's `to_json` would write for it.
     fn into_value(self) -> Value;
@@ -68,6 +74,8 @@ pub fn take<C: Cell>(row: &Row, at: usize, column: &str) -> Result<C> {
 pub const fn reference<C: Cell>(
     when_null: Option<&'static str>,
     cascade: bool,
+    loose: bool,
+    enables: bool,
 ) -> Option<Reference> {
     match C::TO {
         Some((table, by)) => {
@@ -75,15 +83,23 @@ pub const fn reference<C: Cell>(
                 By::Id => id_of(table),
                 By::Name => name_of(table),
             };
-            Some(Reference { table: table.name, column, by, when_null, cascade })
+            Some(Reference { table: table.name, column, by, when_null, cascade, loose, enables })
         }
         None => {
             assert!(
-                when_null.is_none() && !cascade,
-                "only references have `when_null` and `cascade`"
+                when_null.is_none() && !cascade && !loose && !enables,
+                "only references have `when_null`, `cascade`, `loose` and `enables`"
             );
             None
         }
+    }
+}
+
+/// The table whose ids a column lists; for the constants that the derive writes.
+pub const fn mention<C: Cell>() -> Option<Mention> {
+    match C::MENTIONS {
+        Some(table) => Some(Mention { table: table.name, column: id_of(table) }),
+        None => None,
     }
 }
 
@@ -183,6 +199,7 @@ impl<C: Cell> Cell for Option<C> {
     const KIND: Kind = C::KIND;
     const REQUIRED: bool = false;
     const TO: Option<(&'static Table, By)> = C::TO;
+    const MENTIONS: Option<&'static Table> = C::MENTIONS;
 
     fn into_value(self) -> Value {
         self.map_or(Value::Null, C::into_value)
@@ -312,8 +329,115 @@ impl Cell for Set {
     }
 
     fn from_value(value: &Value) -> std::result::Result<Self, String> {
+        Ok(Self::items(value)?.into_iter().collect())
+    }
+}
+
+impl Set {
+    fn items(value: &Value) -> std::result::Result<Vec<String>, String> {
         let items = value.as_array().ok_or_else(|| not("an array", value))?;
         items.iter().map(String::from_value).collect()
+    }
+}
+
+/// Texts in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List(pub Vec<String>);
+
+impl Cell for List {
+    const SQL: &'static str = "text[]";
+
+    fn into_value(self) -> Value {
+        self.0.into()
+    }
+
+    fn from_value(value: &Value) -> std::result::Result<Self, String> {
+        Set::items(value).map(Self)
+    }
+}
+
+/// The ids of rows of another table, in no order.
+pub struct Ids<T>(Set, PhantomData<fn() -> T>);
+
+impl<T> FromIterator<String> for Ids<T> {
+    fn from_iter<I: IntoIterator<Item = String>>(items: I) -> Self {
+        Self(items.into_iter().collect(), PhantomData)
+    }
+}
+
+impl<T> Deref for Ids<T> {
+    type Target = BTreeSet<String>;
+
+    fn deref(&self) -> &BTreeSet<String> {
+        &self.0
+    }
+}
+
+impl<T> Clone for Ids<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<T> PartialEq for Ids<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> fmt::Debug for Ids<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T: Cells> Cell for Ids<T> {
+    const SQL: &'static str = Set::SQL;
+    const KIND: Kind = Kind::Set;
+    const MENTIONS: Option<&'static Table> = Some(T::TABLE);
+
+    fn into_value(self) -> Value {
+        self.0.into_value()
+    }
+
+    fn from_value(value: &Value) -> std::result::Result<Self, String> {
+        Set::from_value(value).map(|ids| Self(ids, PhantomData))
+    }
+}
+
+/// What a resource consists of, each a row of a table of its own. AWS knows them as one thing, so
+/// they are read and written along with it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Parts<P>(pub Vec<P>);
+
+impl<P> FromIterator<P> for Parts<P> {
+    fn from_iter<I: IntoIterator<Item = P>>(parts: I) -> Self {
+        Self(parts.into_iter().collect())
+    }
+}
+
+impl<P> Deref for Parts<P> {
+    type Target = [P];
+
+    fn deref(&self) -> &[P] {
+        &self.0
+    }
+}
+
+impl<P: Cells> Cell for Parts<P> {
+    const SQL: &'static str = "json";
+    const KIND: Kind = Kind::Parts(P::TABLE);
+
+    fn into_value(self) -> Value {
+        self.0.into_iter().map(|part| Value::Array(part.into_row())).collect()
+    }
+
+    fn from_value(value: &Value) -> std::result::Result<Self, String> {
+        let part = |row: &Value| {
+            let row = row.as_array().ok_or_else(|| not("a row", row))?;
+            P::from_row(row).map_err(|error| error.to_string())
+        };
+        value.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(part).collect()
     }
 }
 
@@ -381,13 +505,88 @@ impl Cell for Tags {
     }
 
     fn from_value(value: &Value) -> std::result::Result<Self, String> {
-        let value = unwrapped(value)?;
-        let tags = match &value {
-            Value::Null => return Ok(Self::default()),
-            Value::Object(tags) => tags,
-            other => return Err(not("a map of tags", other)),
-        };
-        tags.iter().map(|(name, value)| Ok((name.clone(), String::from_value(value)?))).collect()
+        Ok(pairs("a map of tags", value)?.into_iter().collect())
+    }
+}
+
+/// Names and texts, such as the variables of an environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pairs(pub BTreeMap<String, String>);
+
+impl Cell for Pairs {
+    const SQL: &'static str = "jsonb";
+    const KIND: Kind = Kind::Tags;
+    const DEFAULT: Option<&'static str> = Some("'{}'");
+
+    fn into_value(self) -> Value {
+        Value::Object(self.0.into_iter().map(|(name, value)| (name, value.into())).collect())
+    }
+
+    fn from_value(value: &Value) -> std::result::Result<Self, String> {
+        pairs("a map of texts", value).map(Self)
+    }
+}
+
+fn pairs(what: &str, value: &Value) -> std::result::Result<BTreeMap<String, String>, String> {
+    match &unwrapped(value)? {
+        Value::Null => Ok(BTreeMap::new()),
+        Value::Object(pairs) => pairs
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), String::from_value(value)?)))
+            .collect(),
+        other => Err(not(what, other)),
+    }
+}
+
+/// A structure that people rarely need, as AWS writes it in its API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Json(pub Value);
+
+impl Cell for Json {
+    const SQL: &'static str = "jsonb";
+
+    fn into_value(self) -> Value {
+        self.0
+    }
+
+    fn from_value(value: &Value) -> std::result::Result<Self, String> {
+        unwrapped(value).map(Self)
+    }
+}
+
+/// Policy documents by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policies(pub BTreeMap<String, Policy>);
+
+impl Policies {
+    /// What to put and which names to remove to get here from `was`.
+    pub fn diff<'a>(&'a self, was: &'a Self) -> (Vec<(&'a String, &'a Policy)>, Vec<&'a String>) {
+        let same = |a: &Policy, b: &Policy| compare::equal(Kind::Policy, &a.0, &b.0);
+        let put = self.0.iter().filter(|(name, it)| was.0.get(*name).is_none_or(|was| !same(it, was)));
+        let remove = was.0.keys().filter(|name| !self.0.contains_key(*name));
+        (put.collect(), remove.collect())
+    }
+}
+
+impl Cell for Policies {
+    const SQL: &'static str = "jsonb";
+    const KIND: Kind = Kind::Policies;
+    const DEFAULT: Option<&'static str> = Some("'{}'");
+
+    fn into_value(self) -> Value {
+        Value::Object(self.0.into_iter().map(|(name, it)| (name, it.into_value())).collect())
+    }
+
+    fn from_value(value: &Value) -> std::result::Result<Self, String> {
+        match &unwrapped(value)? {
+            Value::Null => Ok(Self::default()),
+            Value::Object(documents) => {
+                let document =
+                    |(name, it): (&String, &Value)| Ok((name.clone(), Policy::from_value(it)?));
+                documents.iter().map(document).collect::<std::result::Result<_, _>>().map(Self)
+            }
+            other => Err(not("a map of policy documents", other)),
+        }
     }
 }
 

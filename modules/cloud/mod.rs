@@ -10,7 +10,7 @@ pub mod failure;
 pub mod pace;
 pub mod read;
 pub mod run;
-#[cfg(feature = "aws_cloudwatch")]
+#[cfg(any(feature = "aws_cloudwatch", feature = "aws_elb"))]
 pub mod tagging;
 pub mod wait;
 
@@ -44,6 +44,23 @@ pub trait Cloud: Cells + Clone + 'static {
     /// the same call where the API has no idempotency token and no unique name, so that it is found
     /// again if the answer is lost.
     async fn create(&self, aws: &Self::Client, mark: &str) -> Result<Self>;
+
+    /// Makes the revision that follows `was`, for a table that `revises`. It begins with what `was`
+    /// has in the cloud, so that nothing is lost that has no column here.
+    async fn revise(&self, was: &Self, aws: &Self::Client, mark: &str) -> Result<Self> {
+        let _ = was;
+        self.create(aws, mark).await
+    }
+
+    /// Whether there is something to [`Cloud::settle`].
+    const SETTLES: bool = false;
+
+    /// Waits until AWS has finished with what was just made or changed, and answers with what is
+    /// there then. What refers to it goes on meanwhile.
+    async fn settle(self, aws: &Self::Client) -> Result<Self> {
+        let _ = aws;
+        Ok(self)
+    }
 
     /// Brings it from `was` to `self`, with calls for what differs only.
     async fn update(&self, was: &Self, aws: &Self::Client) -> Result<()>;
@@ -153,13 +170,23 @@ pub trait Erased: Sync {
         row: &'a Row,
         mark: &'a str,
     ) -> LocalBoxFuture<'a, Result<Option<Row>>>;
-    /// See [`Cloud::create`].
+    /// See [`Cloud::create`], and [`Cloud::revise`] if there is something to follow.
     fn create<'a>(
         &'a self,
         aws: &'a Aws,
         region: &'a str,
+        was: Option<&'a Row>,
         row: &'a Row,
         mark: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Row>>;
+    /// Whether AWS takes its time after a create or an update.
+    fn settles(&self) -> bool;
+    /// See [`Cloud::settle`].
+    fn settle<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        row: &'a Row,
     ) -> LocalBoxFuture<'a, Result<Row>>;
     /// See [`Cloud::update`].
     fn update<'a>(
@@ -244,12 +271,33 @@ impl<R: Cloud> Erased for Of<R> {
         &'a self,
         aws: &'a Aws,
         region: &'a str,
+        was: Option<&'a Row>,
         row: &'a Row,
         mark: &'a str,
     ) -> LocalBoxFuture<'a, Result<Row>> {
         Box::pin(async move {
-            Ok(R::from_row(row)?.create(&aws.writer(region), mark).await?.into_row())
+            let (wanted, writer) = (R::from_row(row)?, aws.writer(region));
+            let made = match was {
+                Some(was) => wanted.revise(&R::from_row(was)?, &writer, mark).await?,
+                None => wanted.create(&writer, mark).await?,
+            };
+            Ok(made.into_row())
         })
+    }
+
+    fn settles(&self) -> bool {
+        R::SETTLES
+    }
+
+    fn settle<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        row: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<Row>> {
+        Box::pin(
+            async move { Ok(R::from_row(row)?.settle(&aws.reader(region)).await?.into_row()) },
+        )
     }
 
     fn update<'a>(

@@ -13,13 +13,11 @@ use super::pace::Trace;
 use super::read::Lookup;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use iasql_engine::table::{Access, Table};
+use iasql_engine::table::{Access, Column, Table};
 use iasql_engine::wire::{Action, Failure, Report, Scope, Step, Trouble, awaits};
 use iasql_engine::{Row, Value, compare};
 use std::cell::{Cell, RefCell};
-use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasher, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,6 +173,8 @@ pub async fn run(
         resource,
         stop,
         made: RefCell::default(),
+        standing: RefCell::default(),
+        stands: Notify::new(),
         created: Cell::new(None),
         released: Cell::new(None),
     };
@@ -221,6 +221,7 @@ pub async fn run(
             tokio::select! {
                 biased;
                 Some(end) = underway.next() => ends.push(end),
+                () = run.stands.notified() => (),
                 () = stop.wait(), if deadline.is_none() => {
                     aws.pace().end();
                     deadline = Some(Instant::now() + stop.grace);
@@ -235,13 +236,21 @@ pub async fn run(
         }
 
         // Boundary: after the calls, before the outcomes.
-        let outcomes: Vec<Outcome> = ends
+        let standing = run.standing.take();
+        let stands = |&step: &u32| {
+            let row = run.made.borrow().get(&step).cloned();
+            Ended { step, result: Ok(row), changed: true }
+        };
+        let stand: Vec<Ended> = standing.iter().map(stands).collect();
+        let outcomes: Vec<Outcome> = stand
             .iter()
+            .chain(&ends)
             .filter_map(|end| Some(end.outcome(&run, &marks.get(&end.step)?.0)))
             .collect();
         if !outcomes.is_empty() && journal.settle(&outcomes).is_err() {
-            broken = broken.or(ends.first().map(|end| end.step));
+            broken = broken.or(stand.iter().chain(&ends).map(|end| end.step).next());
         }
+        standing.into_iter().for_each(|step| order.free(step));
         // Boundary: after the outcomes, before the events.
         for end in ends {
             ended += 1;
@@ -320,6 +329,9 @@ struct Run<'a> {
     stop: &'a Stop,
     /// What the cloud holds of each step that is done.
     made: RefCell<HashMap<u32, Row>>,
+    /// The steps of which that is so while AWS is not done with it: what waits for them may go on.
+    standing: RefCell<Vec<u32>>,
+    stands: Notify,
     /// When something was last made.
     created: Cell<Option<Instant>>,
     /// When something was last removed or changed, and so no longer stands in another's way.
@@ -342,6 +354,7 @@ struct Ended {
     /// Something in the cloud may have changed.
     changed: bool,
 }
+
 
 impl Ended {
     /// A step that could not even be begun.
@@ -407,7 +420,9 @@ impl<'a> Run<'a> {
         let resource = self.resource_of(&step.table)?;
         let resolved = |row: &Row| self.resolve(resource.table(), row);
         let (was, row) = match &step.action {
-            Action::Create { row, .. } => (None, Some(resolved(row)?)),
+            Action::Create { row, was, .. } => {
+                (was.as_ref().map(resolved).transpose()?, Some(resolved(row)?))
+            }
             Action::Update { was, row } => (Some(resolved(was)?), Some(resolved(row)?)),
             Action::Delete { was } => (Some(resolved(was)?), None),
         };
@@ -426,12 +441,13 @@ impl<'a> Run<'a> {
     }
 
     fn resolve_cell(&self, table: &Table, at: usize, cell: &Value) -> Result<Value> {
-        if let Value::Array(items) = cell {
-            let items = items.iter().map(|item| self.resolve_cell(table, at, item));
-            return Ok(Value::Array(items.collect::<Result<_>>()?));
+        let column = table.columns.get(at);
+        if let (Some(part), Value::Array(rows)) = (column.and_then(Column::parts), cell) {
+            let rows = rows.iter().filter_map(Value::as_array);
+            let rows = rows.map(|row| Ok(Value::Array(self.resolve(part, row)?)));
+            return Ok(Value::Array(rows.collect::<Result<_>>()?));
         }
         let Some(awaited) = awaits(cell) else { return Ok(cell.clone()) };
-        let column = table.columns.get(at);
         let name = column.map(|column| column.name).unwrap_or_default();
         let nothing =
             || Error::row(name, format!("step {awaited}, which it refers to, left nothing"));
@@ -463,13 +479,13 @@ impl<'a> Run<'a> {
                 for (table, row) in strip {
                     self.strip(job, table, row).await?;
                 }
-                Ok(Some(made))
+                self.settle(job, made).await.map(Some)
             }
             (_, Some(was), Some(row)) => {
                 let now = self.update(job, was, row).await?;
                 self.made.borrow_mut().insert(number, now.clone());
                 self.released.set(Some(Instant::now()));
-                Ok(Some(now))
+                self.settle(job, now).await.map(Some)
             }
             (_, Some(was), None) => {
                 self.delete(job, job.resource, was).await?;
@@ -480,6 +496,22 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Waits until AWS is done with what stands already, while all that waited for it goes on.
+    async fn settle(&self, job: &Job<'a>, row: Row) -> Result<Row> {
+        if !job.resource.settles() {
+            return Ok(row);
+        }
+        self.standing.borrow_mut().push(job.step.number);
+        self.stands.notify_one();
+        tokio::select! {
+            biased;
+            () = self.stop.wait() => Ok(row),
+            settled = job.resource.settle(self.aws, &job.step.region, &row) => {
+                Ok(merged(job.resource.table(), &row, &settled?))
+            }
+        }
+    }
+
     async fn create(&self, job: &Job<'a>, row: &Row, born: bool, trace: &Trace) -> Result<Row> {
         let Job { resource, mark, step, .. } = job;
         if born && let Some(seen) = self.look(job, *resource, row, "", BIRTHS).await? {
@@ -487,7 +519,8 @@ impl<'a> Run<'a> {
         }
         let mut lost = None;
         for _ in 0..SENDS {
-            let send = async || resource.create(self.aws, &step.region, row, mark).await;
+            let was = job.was.as_ref();
+            let send = async || resource.create(self.aws, &step.region, was, row, mark).await;
             let error = match self.patiently(job, send).await {
                 Ok(made) => {
                     // What a create can't set is set now; a create is one call, so that it may be
@@ -759,6 +792,11 @@ impl Order {
 
     fn done(&mut self, step: u32) {
         self.leave(step);
+        self.free(step);
+    }
+
+    /// What waits for it may go on.
+    fn free(&mut self, step: u32) {
         for next in self.blocks.remove(&step).unwrap_or_default() {
             if let Some(waits) = self.waits.get_mut(&next) {
                 *waits -= 1;
@@ -817,10 +855,12 @@ fn mark() -> String {
     format!("{:016x}{:016x}", random(), random())
 }
 
-/// The standard library seeds its hash maps from the operating system's random numbers, and counts
-/// on: no two of these are the same for a reason.
+/// From the operating system. There is none that could not give any; the clock would do for a pause.
 fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+    getrandom::u64().unwrap_or_else(|_| {
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+        now.as_nanos() as u64
+    })
 }
 
 #[cfg(test)]

@@ -37,7 +37,10 @@ def log_group(cloud: Cloud, region: str) -> Description:
         name = row["log_group_name"]
         metric = {"metricName": "errors", "metricNamespace": "web", "metricValue": "1"}
         logs.put_metric_filter(
-            logGroupName=name, filterName="errors", filterPattern="ERROR", metricTransformations=[metric]
+            logGroupName=name,
+            filterName="errors",
+            filterPattern="ERROR",
+            metricTransformations=[metric],
         )
         logs.create_log_stream(logGroupName=name, logStreamName="stream")
 
@@ -74,9 +77,7 @@ def log_group(cloud: Cloud, region: str) -> Description:
                 ["DeleteRetentionPolicy"],
                 lambda cloud, row: logs.delete_retention_policy(logGroupName=row["log_group_name"]),
             ),
-            Change(
-                {"tags": {"a": "other", "c": "3"}}, ["TagResource", "UntagResource"], retag
-            ),
+            Change({"tags": {"a": "other", "c": "3"}}, ["TagResource", "UntagResource"], retag),
             Change(
                 {"kms_key_id": key_2},
                 ["AssociateKmsKey"],

@@ -21,7 +21,9 @@ def repository(cloud: Cloud, region: str) -> Description:
     def look(cloud: Cloud, row: Row) -> Row | None:
         ecr = cloud.client("ecr", row["region"])
         try:
-            (it,) = ecr.describe_repositories(repositoryNames=[row["repository_name"]])["repositories"]
+            (it,) = ecr.describe_repositories(repositoryNames=[row["repository_name"]])[
+                "repositories"
+            ]
         except ecr.exceptions.RepositoryNotFoundException:
             return None
         arn = it["repositoryArn"]
@@ -65,7 +67,9 @@ def repository(cloud: Cloud, region: str) -> Description:
             "action": {"type": "expire"},
         }
         name = row["repository_name"]
-        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps({"rules": [rule]}))
+        ecr.put_lifecycle_policy(
+            repositoryName=name, lifecyclePolicyText=json.dumps({"rules": [rule]})
+        )
         push(cloud, region, name, "kept")
 
     def extras(cloud: Cloud, row: Row) -> object:
@@ -186,7 +190,9 @@ def public_repository(cloud: Cloud, region: str) -> Description:
 
     def look(cloud: Cloud, row: Row) -> Row | None:
         try:
-            (it,) = ecr.describe_repositories(repositoryNames=[row["repository_name"]])["repositories"]
+            (it,) = ecr.describe_repositories(repositoryNames=[row["repository_name"]])[
+                "repositories"
+            ]
         except ecr.exceptions.RepositoryNotFoundException:
             return None
         found = ecr.list_tags_for_resource(resourceArn=it["repositoryArn"])["tags"]
@@ -237,7 +243,7 @@ def public_repository(cloud: Cloud, region: str) -> Description:
 
 
 def push(cloud: Cloud, region: str, repository: str, tag: str | None, content: str = "") -> None:
-    """Pushes an image of nothing. Its digest follows from its content; without any, from its tag."""
+    """Pushes an image of nothing. Its digest follows from its content or, without, its tag."""
     layer = hashlib.sha256((content or f"{tag}").encode()).hexdigest()
     part = {"size": 7023, "digest": f"sha256:{layer}"}
     manifest = {
@@ -261,7 +267,9 @@ def repository_image(cloud: Cloud, region: str) -> Description:
         except ecr.exceptions.ImageNotFoundException:
             return None
         (it,) = found["imageDetails"]
-        (repository,) = ecr.describe_repositories(repositoryNames=[it["repositoryName"]])["repositories"]
+        (repository,) = ecr.describe_repositories(repositoryNames=[it["repositoryName"]])[
+            "repositories"
+        ]
         uri = repository["repositoryUri"]
         return {
             "image_uri": f"{uri}:{row['tag']}" if row["tag"] else f"{uri}@{it['imageDigest']}",

@@ -86,13 +86,20 @@ def security_group_rule(cloud: Cloud, region: str) -> Description:
 
     def describe(cloud: Cloud, row: Row) -> None:
         peer = {"CidrIp": row["cidr_ipv4"], "Description": "another"}
-        rule: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 90, "IpRanges": [peer]}
+        rule: dict[str, Any] = {
+            "IpProtocol": "tcp",
+            "FromPort": 80,
+            "ToPort": 90,
+            "IpRanges": [peer],
+        }
         ec2.update_security_group_rule_descriptions_ingress(
             GroupId=row["security_group_id"], IpPermissions=[rule]
         )
 
     def remove(cloud: Cloud, row: Row) -> None:
-        revoke = "revoke_security_group_egress" if row["is_egress"] else "revoke_security_group_ingress"
+        revoke = (
+            "revoke_security_group_egress" if row["is_egress"] else "revoke_security_group_ingress"
+        )
         ids = [row["security_group_rule_id"]]
         getattr(ec2, revoke)(GroupId=row["security_group_id"], SecurityGroupRuleIds=ids)
 
@@ -190,14 +197,16 @@ def security_group_rule(cloud: Cloud, region: str) -> Description:
         ],
         look=look,
         remove=remove,
-        many=lambda number: rules
-        | {
-            "is_egress": False,
-            "ip_protocol": "tcp",
-            "from_port": 8000 + number,
-            "to_port": 8000 + number,
-            "cidr_ipv4": "10.0.0.0/8",
-        },
+        many=lambda number: (
+            rules
+            | {
+                "is_egress": False,
+                "ip_protocol": "tcp",
+                "from_port": 8000 + number,
+                "to_port": 8000 + number,
+                "cidr_ipv4": "10.0.0.0/8",
+            }
+        ),
         parents=[
             f"INSERT INTO security_group (group_name, region) VALUES ('{name}', '{region}')"
             for name in ("web", "rules")

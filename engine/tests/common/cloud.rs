@@ -15,6 +15,8 @@ pub struct Thing {
     pub region: String,
     pub row: Row,
     pub mark: Option<String>,
+    /// It has become something that no row can stand for.
+    pub opaque: bool,
 }
 
 impl fmt::Debug for Thing {
@@ -100,7 +102,8 @@ impl Cloud {
     }
 
     pub fn list(&self, table: &str, region: &str) -> Vec<Seen> {
-        let here = |thing: &&Thing| thing.table.name == table && thing.region == region;
+        let here =
+            |thing: &&Thing| thing.table.name == table && thing.region == region && !thing.opaque;
         let seen = |thing: &Thing| Seen {
             row: thing.row.clone(),
             mark: thing.mark.clone(),
@@ -133,6 +136,7 @@ impl Cloud {
                 region: region.to_owned(),
                 row: row.clone(),
                 mark: None,
+                opaque: false,
             };
             self.fill(&mut thing, 0)?;
             self.check(&thing)?;
@@ -157,7 +161,7 @@ impl Cloud {
     ) -> Result<u32, Refusal> {
         self.next += 1;
         let number = self.next;
-        let mut thing = Thing { table, region: region.to_owned(), row, mark };
+        let mut thing = Thing { table, region: region.to_owned(), row, mark, opaque: false };
         self.fill(&mut thing, number)?;
         self.check(&thing)?;
         let clash = match table.keys().next() {
@@ -326,6 +330,15 @@ impl Cloud {
     pub fn drift(&mut self, at: u32, column: usize, value: Value) {
         let Some(thing) = self.things.get(&at) else { return };
         let definition = &thing.table.columns[column % thing.table.columns.len()];
+        // There are kinds that can be given another name and stay who they are.
+        if thing.table.name == "pool" && definition.key {
+            let mut row = thing.row.clone();
+            row[0] = value;
+            if self.find_key(thing.table, "", &row).is_none() {
+                self.things.get_mut(&at).expect("a thing").row = row;
+            }
+            return;
+        }
         if definition.access == Access::Settable
             && !definition.key
             && definition.references.is_none()

@@ -272,6 +272,12 @@ impl Sim {
             known.seen.push(seen);
         }
         known.unread = unread.iter().cloned().collect();
+        for thing in self.cloud.things.values().filter(|thing| thing.opaque) {
+            let scope = Scope { table: thing.table.name.to_owned(), region: thing.region.clone() };
+            if !unread.contains(&scope) {
+                known.opaque.insert((scope, thing.id().to_owned()));
+            }
+        }
         known
     }
 
@@ -717,7 +723,7 @@ impl Work<'_> {
         self.thing = None;
         let since = self.sim.cloud.now();
         let (after, outcome) = match &step.action {
-            Action::Create { row, born, strip } => {
+            Action::Create { row, born, strip, was: _ } => {
                 let row = self.resolve(table, row, step);
                 let outcome = self.create(step, table, &row, *born, strip, &mark, lost);
                 (row, outcome)

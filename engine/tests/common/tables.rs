@@ -15,6 +15,7 @@ const COLUMN: Column = Column {
     default: None,
     labels: &[],
     references: None,
+    mentions: None,
     doc: "A column.",
 };
 
@@ -31,6 +32,8 @@ const TABLE: Table = Table {
     create_first: false,
     read_back: false,
     import_only: false,
+    revises: false,
+    owner: None,
 };
 
 const KEY: Column = Column { key: true, required: true, ..COLUMN };
@@ -42,7 +45,7 @@ const TAGS: Column =
 const RANGE: Column = Column { name: "range", sql: "address_range", kind: Kind::Range, ..COLUMN };
 
 const fn to(table: &'static str, column: &'static str, by: By) -> Reference {
-    Reference { table, column, by, when_null: None, cascade: false }
+    Reference { table, column, by, when_null: None, cascade: false, loose: false, enables: false }
 }
 
 /// Like a VPC: no key but its id, and a group that comes and goes with it.

@@ -44,17 +44,17 @@ pub(crate) struct Fake {
     pub(crate) busy: Mutex<(usize, usize)>,
 }
 
-/// The tables `vpc`, `subnet` (whose parent is a `vpc`) and `echo` (whose creates can't set the size, and
-/// answer too little).
+/// The tables `vpc`, `subnet` (whose parent is a `vpc`), `echo` (whose creates can't set the size, and
+/// answer too little) and `deed` (which is revised, and takes a while to settle).
 pub(crate) struct World {
     pub(crate) log: Log,
-    tables: [&'static Fake; 3],
+    tables: [&'static Fake; 4],
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let log = Log::default();
-        let tables = ["vpc", "subnet", "echo"].map(|name| Fake::new(name, log.clone()));
+        let tables = ["vpc", "subnet", "echo", "deed"].map(|name| Fake::new(name, log.clone()));
         Self { log, tables }
     }
 
@@ -107,7 +107,10 @@ impl Fake {
                 by: By::Id,
                 when_null: None,
                 cascade: false,
+                loose: false,
+                enables: false,
             }),
+            mentions: None,
             doc: "",
         };
         let columns = vec![
@@ -130,6 +133,8 @@ impl Fake {
             create_first: false,
             read_back: name == "echo",
             import_only: false,
+            revises: name == "deed",
+            owner: None,
         };
         Box::leak(Box::new(Self {
             table: Box::leak(Box::new(table)),
@@ -264,12 +269,13 @@ impl Erased for Fake {
         &'a self,
         _: &'a Aws,
         _: &'a str,
+        was: Option<&'a Row>,
         row: &'a Row,
         mark: &'a str,
     ) -> LocalBoxFuture<'a, Result<Row>> {
         Box::pin(async move {
             let make = || {
-                if self.position(row).is_some() {
+                if was.is_none() && self.position(row).is_some() {
                     return Err(refusal("VpcAlreadyExists"));
                 }
                 let mut made = self.made.lock().unwrap();
@@ -287,6 +293,24 @@ impl Erased for Fake {
                 Ok(row)
             };
             self.call("create", row, make).await
+        })
+    }
+
+    fn settles(&self) -> bool {
+        self.table.revises
+    }
+
+    fn settle<'a>(
+        &'a self,
+        _: &'a Aws,
+        _: &'a str,
+        row: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<Row>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let mut row = row.clone();
+            row[0] = json!("settled");
+            self.call("settle", &row.clone(), || Ok(row)).await
         })
     }
 

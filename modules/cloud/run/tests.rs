@@ -22,11 +22,11 @@ fn step(number: u32, after: &[u32], table: &str, action: Action) -> Step {
 }
 
 fn create(row: Row) -> Action {
-    Action::Create { row, born: false, strip: Vec::new() }
+    Action::Create { row, born: false, strip: Vec::new(), was: None }
 }
 
 fn born(row: Row) -> Action {
-    Action::Create { row, born: true, strip: Vec::new() }
+    Action::Create { row, born: true, strip: Vec::new(), was: None }
 }
 
 /// Runs steps to the end, and says what was reported.
@@ -106,6 +106,50 @@ async fn what_refers_waits_and_gets_the_id() {
     let outcomes = book.outcomes.lock().unwrap();
     assert_eq!(outcomes[0].cloud_id.as_deref(), Some("vpc-1"));
     assert_eq!(outcomes[0].mark, intents[0].mark);
+}
+
+#[tokio::test]
+async fn what_refers_does_not_wait_until_aws_is_done() {
+    let world = World::new();
+    let book = Book::new(&world.log);
+    let next = Action::Create {
+        row: row("main", 7),
+        born: false,
+        strip: Vec::new(),
+        was: Some(row("main", 1)),
+    };
+    world.table("deed").hold(&[row("main", 1)]);
+    let steps = vec![
+        step(1, &[], "deed", next),
+        step(2, &[1], "subnet", create(child("a", json!("deed-1")))),
+    ];
+    let reports = go(&world, &book, steps).await;
+    assert_eq!(ends(&reports), ["+1", "+2"]);
+    let told = [
+        "intend 1",
+        "create deed main",
+        "settle 1",
+        "intend 2",
+        "create subnet a in deed-1",
+        "settle 2",
+        "settle deed main",
+        "settle 1",
+    ];
+    assert_eq!(world.told(), told);
+    assert_eq!(made(&reports, 1).unwrap()[0], json!("settled"));
+}
+
+#[tokio::test]
+async fn what_does_not_settle_fails_without_those_that_refer_to_it() {
+    let world = World::new();
+    let book = Book::new(&world.log);
+    world.table("deed").fail("settle", &[Fault::Refuse("Broken")]);
+    let steps = vec![
+        step(1, &[], "deed", create(row("main", 7))),
+        step(2, &[1], "subnet", create(child("a", json!("deed-1")))),
+    ];
+    assert_eq!(ends(&go(&world, &book, steps).await), ["!1 Broken", "+2"]);
+    assert_eq!(book.ends(), [(1, End::Done), (1, End::Unknown), (2, End::Done)]);
 }
 
 #[tokio::test]
@@ -286,7 +330,7 @@ async fn what_aws_makes_along_and_nobody_wants_goes() {
     world.table("subnet").hold(&[child("default", json!("vpc-1"))]);
     let strip =
         vec![("subnet".into(), child("default", pending(1))), ("subnet".into(), row("none", 1))];
-    let action = Action::Create { row: row("main", 1), born: false, strip };
+    let action = Action::Create { row: row("main", 1), born: false, strip, was: None };
     let reports = go(&world, &book, vec![step(1, &[], "vpc", action.clone())]).await;
     assert_eq!(ends(&reports), ["+1"]);
     assert_eq!(world.count("delete subnet default in vpc-1"), 1);
@@ -497,6 +541,8 @@ async fn the_progress_line_says_what_takes_so_long() {
         resource: &|table| world.find(table),
         stop: &Stop::new(Stop::GRACE),
         made: RefCell::default(),
+        standing: RefCell::default(),
+        stands: Notify::new(),
         created: Cell::new(None),
         released: Cell::new(None),
     };
@@ -513,6 +559,8 @@ fn only_patience_that_pays_is_spent() {
         resource: &|table| world.find(table),
         stop: &Stop::new(Stop::GRACE),
         made: RefCell::default(),
+        standing: RefCell::default(),
+        stands: Notify::new(),
         created: Cell::new(Some(Instant::now())),
         released: Cell::new(None),
     };

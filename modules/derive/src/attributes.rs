@@ -17,6 +17,8 @@ pub struct Resource {
     pub create_first: bool,
     pub read_back: bool,
     pub import_only: bool,
+    pub revises: bool,
+    pub part_of: Option<LitStr>,
     pub births: Vec<Birth>,
     pub checks: Vec<Check>,
     pub reads: Vec<LitStr>,
@@ -51,6 +53,8 @@ pub struct Column {
     pub fixed: bool,
     pub read_only: bool,
     pub cascade: bool,
+    pub loose: bool,
+    pub enables: bool,
     pub default: Option<LitStr>,
     pub when_null: Option<LitStr>,
     pub labels: Vec<LitStr>,
@@ -90,13 +94,15 @@ impl Resource {
             "create_first" => self.create_first = true,
             "read_back" => self.read_back = true,
             "import_only" => self.import_only = true,
+            "revises" => self.revises = true,
+            "part_of" => self.part_of = Some(meta.value()?.parse()?),
             "birth" => self.births.push(birth(meta)?),
             "reads" => self.reads = strings(meta)?,
             "writes" => self.writes = strings(meta)?,
             _ => {
                 return Err(meta.error(
                     "not a word of `resource`: table, module, primary_key, global, exclusive, create_first, \
-                     read_back, import_only, birth, reads, writes",
+                     read_back, import_only, revises, part_of, birth, reads, writes",
                 ));
             }
         }
@@ -127,6 +133,8 @@ impl Column {
             fixed: false,
             read_only: false,
             cascade: false,
+            loose: false,
+            enables: false,
             default: None,
             when_null: None,
             labels: Vec::new(),
@@ -154,13 +162,15 @@ impl Column {
             "fixed" => self.fixed = true,
             "read_only" => self.read_only = true,
             "cascade" => self.cascade = true,
+            "loose" => self.loose = true,
+            "enables" => self.enables = true,
             "default" => self.default = Some(meta.value()?.parse()?),
             "when_null" => self.when_null = Some(meta.value()?.parse()?),
             "labels" => self.labels = strings(meta)?,
             _ => {
                 return Err(meta.error(
                     "not a word of `column`: key, id, created, late, fixed, read_only, default, labels, \
-                     when_null, cascade",
+                     when_null, cascade, loose, enables",
                 ));
             }
         }

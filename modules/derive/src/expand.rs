@@ -11,7 +11,9 @@ pub fn resource(input: &DeriveInput) -> Result<TokenStream> {
     let ident = &input.ident;
     let resource = Resource::read(ident, &input.attrs)?;
     let columns = columns(input)?;
-    one_id(input, &columns)?;
+    if resource.part_of.is_none() {
+        one_id(input, &columns)?;
+    }
 
     let name = match &resource.table {
         Some(name) => name.value(),
@@ -23,8 +25,9 @@ pub fn resource(input: &DeriveInput) -> Result<TokenStream> {
     };
     let scope = if resource.global { quote!(Global) } else { quote!(Regional) };
     let primary_key = option(resource.primary_key.as_ref());
-    let Resource { doc, exclusive, create_first, read_back, import_only, reads, writes, .. } =
-        &resource;
+    let Resource { doc, exclusive, create_first, read_back, import_only, revises, .. } = &resource;
+    let Resource { reads, writes, .. } = &resource;
+    let owner = option(resource.part_of.as_ref());
     let births = resource.births.iter().map(born);
     let typed = columns.iter().flat_map(|c| rules::of(&c.ty, &c.name)).map(|rule| ruled(&rule));
     let written = columns.iter().flat_map(|c| &c.checks).chain(&resource.checks).map(checked);
@@ -50,6 +53,8 @@ pub fn resource(input: &DeriveInput) -> Result<TokenStream> {
                 create_first: #create_first,
                 read_back: #read_back,
                 import_only: #import_only,
+                revises: #revises,
+                owner: #owner,
             };
             const READS: &'static [&'static str] = &[#(#reads),*];
             const WRITES: &'static [&'static str] = &[#(#writes),*];
@@ -108,7 +113,8 @@ fn one_id(input: &DeriveInput, columns: &[Column]) -> Result<()> {
 }
 
 fn column(table: &str, column: &Column) -> TokenStream {
-    let Column { name, ty, doc, key, id, created, late, cascade, labels, .. } = column;
+    let Column { name, ty, doc, key, id, created, late, labels, .. } = column;
+    let Column { cascade, loose, enables, .. } = column;
     let sql = if labels.is_empty() {
         quote!(<#ty as crate::cloud::cell::Cell>::SQL)
     } else {
@@ -144,7 +150,8 @@ fn column(table: &str, column: &Column) -> TokenStream {
             required: #required,
             default: #default,
             labels: &[#(#labels),*],
-            references: crate::cloud::cell::reference::<#ty>(#when_null, #cascade),
+            references: crate::cloud::cell::reference::<#ty>(#when_null, #cascade, #loose, #enables),
+            mentions: crate::cloud::cell::mention::<#ty>(),
             doc: #doc,
         }
     }

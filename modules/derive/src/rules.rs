@@ -8,26 +8,31 @@ pub fn of(ty: &Type, column: &str) -> Vec<[String; 3]> {
     match name(ty).as_str() {
         "Tags" => tags(column),
         "Policy" => policy(column),
+        "Pairs" => vec![pairs(column)],
         _ => Vec::new(),
     }
 }
 
-fn tags(column: &str) -> Vec<[String; 3]> {
+fn pairs(column: &str) -> [String; 3] {
     let map = format!(
         "CASE jsonb_typeof(NEW.{column}) WHEN 'object' THEN NOT EXISTS (SELECT FROM jsonb_each(NEW.{column}) \
          AS tag (name, value) WHERE jsonb_typeof(tag.value) <> 'string') ELSE false END"
     );
+    [
+        map,
+        format!("{column} is not a map of names to texts"),
+        r#"Write it like '{"team": "web", "stage": "test"}'."#.to_owned(),
+    ]
+}
+
+fn tags(column: &str) -> Vec<[String; 3]> {
     let limits = format!(
         "(SELECT count(*) <= 50 AND bool_and(length(tag.name) BETWEEN 1 AND 128 AND length(tag.value) <= 256 \
          AND tag.name NOT ILIKE 'aws:%' AND tag.name NOT ILIKE 'iasql:%') \
          FROM jsonb_each_text(NEW.{column}) AS tag (name, value))"
     );
     vec![
-        [
-            map,
-            format!("{column} is not a map of names to texts"),
-            r#"Write it like '{"team": "web", "stage": "test"}'."#.to_owned(),
-        ],
+        pairs(column),
         [
             limits,
             format!(

@@ -1,0 +1,14 @@
+//! IAM.
+
+use crate::{Module, VERSION};
+
+/// Identity and access: roles, and what they may do.
+pub const MODULE: Module = Module {
+    name: "aws_iam",
+    version: VERSION,
+    doc: "Identity and access: roles, and what they may do.",
+    depends: &[],
+    resources: &[],
+    schema: include_str!("schema.sql"),
+    extra: "",
+};

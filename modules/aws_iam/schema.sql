@@ -1,0 +1,1 @@
+-- Generated from the structs beside this file by `make schema`.
