@@ -327,6 +327,9 @@ class Server:
             # Quoted for the shell that pg_ctl starts the server with.
             "log_line_prefix": "'%m [%p] %b %d '",
         }
+        if path := os.environ.get("IASQL_LIBRARY_PATH"):
+            # A build that is not installed: iasql.so is looked for here first.
+            settings["dynamic_library_path"] = f"'{path}:$libdir'"
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._run("pg_ctl", "--wait", f"--log={self.log_file}", f"--options={options}", "start")
 
