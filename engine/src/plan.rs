@@ -486,6 +486,31 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
 }
 
 impl Plan {
+    /// The steps that remove what is then made anew for the same row, with the node that has the row.
+    pub fn remakes(&self, world: &World) -> Vec<(usize, u32)> {
+        let heir = |node: usize| {
+            let it = &world.nodes[node];
+            let pk = it.base.as_ref().map(|base| plain(&base.pk));
+            world.nodes.iter().position(|other| {
+                let wanted = other.wanted.as_ref().filter(|_| other.table == it.table);
+                wanted.map(|wanted| plain(&wanted.pk)) == pk
+            })
+        };
+        let removal = |change: &Change| {
+            let node = match change.verb {
+                Verb::Replace if !world.table(change.node).revises => change.node,
+                Verb::Delete if world.nodes[change.node].parted => heir(change.node)?,
+                _ => return None,
+            };
+            let removes = |&&step: &&u32| {
+                let action = &self.steps[step as usize].action;
+                matches!(action, wire::Action::Delete { .. })
+            };
+            Some((node, *change.steps.iter().find(removes)?))
+        };
+        self.changes.iter().filter_map(removal).collect()
+    }
+
     /// The nodes whose rows come back.
     pub fn back(&self) -> HashSet<usize> {
         let kept = self.settled.iter().filter(|(_, settled)| *settled == Settled::Kept);

@@ -75,6 +75,10 @@ pub struct Column {
     pub created: bool,
     /// AWS fills it when NULL: a wanted NULL equals anything.
     pub late: bool,
+    /// A wish for the next apply, of which AWS keeps no memory: `false` again once that is done.
+    pub request: bool,
+    /// The wish that the resource be made anew whatever is lost by it.
+    pub waiver: bool,
     /// NOT NULL.
     pub required: bool,
     /// An SQL expression.
@@ -285,6 +289,11 @@ impl Column {
     /// Whether users write it.
     pub fn settable(&self) -> bool {
         self.access != Access::ReadOnly
+    }
+
+    /// Whether an apply writes it: AWS has the last word, or it is a wish that has come true.
+    pub fn written_back(&self) -> bool {
+        !self.settable() || self.late || self.request
     }
 
     /// The table of its parts, if that is what it stands for.

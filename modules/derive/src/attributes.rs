@@ -50,6 +50,8 @@ pub struct Column {
     pub id: bool,
     pub created: bool,
     pub late: bool,
+    pub request: bool,
+    pub waiver: bool,
     pub fixed: bool,
     pub read_only: bool,
     pub cascade: bool,
@@ -130,6 +132,8 @@ impl Column {
             id: false,
             created: false,
             late: false,
+            request: false,
+            waiver: false,
             fixed: false,
             read_only: false,
             cascade: false,
@@ -159,6 +163,8 @@ impl Column {
             "id" => self.id = true,
             "created" => self.created = true,
             "late" => self.late = true,
+            "request" => self.request = true,
+            "waiver" => (self.request, self.waiver) = (true, true),
             "fixed" => self.fixed = true,
             "read_only" => self.read_only = true,
             "cascade" => self.cascade = true,
@@ -170,7 +176,7 @@ impl Column {
             _ => {
                 return Err(meta.error(
                     "not a word of `column`: key, id, created, late, fixed, read_only, default, labels, \
-                     when_null, cascade, loose, enables",
+                     when_null, cascade, loose, enables, request, waiver",
                 ));
             }
         }
@@ -188,6 +194,9 @@ impl Column {
         }
         if self.late && self.default.is_some() {
             return wrong("a `late` column is filled by AWS, so it has no `default`");
+        }
+        if self.request && (self.read_only || self.fixed || self.late || self.key) {
+            return wrong("a `request` or `waiver` is nothing that AWS has");
         }
         if self.created && !self.read_only {
             return wrong("the time AWS made it is `read_only`");
