@@ -244,10 +244,11 @@ fn insert(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
 }
 
 fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
-    let owned = table.sql_columns().filter(|c| !c.settable() || c.late).map(|column| {
+    let owned = table.sql_columns().filter(|c| !c.settable() || c.late || c.request).map(|column| {
         let name = spi::name(column.name);
         // A user may have filled in, meanwhile, what AWS would have.
         let value = match (column.settable(), column.default) {
+            (true, _) if column.request => format!("v.{name}"),
             (true, _) => format!("coalesce(t.{name}, v.{name})"),
             // What is never NULL has its default until AWS has said something.
             (false, Some(default)) => format!("coalesce(v.{name}, {default})"),

@@ -75,6 +75,10 @@ pub struct Column {
     pub created: bool,
     /// AWS fills it when NULL: a wanted NULL equals anything.
     pub late: bool,
+    /// Set to true it asks for something to be done once, after which it is false again.
+    pub request: bool,
+    /// For a column of parts: there has to be at least one.
+    pub some: bool,
     /// NOT NULL.
     pub required: bool,
     /// An SQL expression.

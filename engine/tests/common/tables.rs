@@ -11,6 +11,8 @@ const COLUMN: Column = Column {
     id: false,
     created: false,
     late: false,
+    request: false,
+    some: false,
     required: false,
     default: None,
     labels: &[],

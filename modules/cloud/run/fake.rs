@@ -98,6 +98,8 @@ impl Fake {
             id: name == "id",
             created: false,
             late: name == "late",
+            request: false,
+            some: false,
             required: false,
             default: None,
             labels: &[],

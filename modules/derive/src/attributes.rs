@@ -50,6 +50,8 @@ pub struct Column {
     pub id: bool,
     pub created: bool,
     pub late: bool,
+    pub request: bool,
+    pub some: bool,
     pub fixed: bool,
     pub read_only: bool,
     pub cascade: bool,
@@ -130,6 +132,8 @@ impl Column {
             id: false,
             created: false,
             late: false,
+            request: false,
+            some: false,
             fixed: false,
             read_only: false,
             cascade: false,
@@ -159,6 +163,8 @@ impl Column {
             "id" => self.id = true,
             "created" => self.created = true,
             "late" => self.late = true,
+            "request" => self.request = true,
+            "some" => self.some = true,
             "fixed" => self.fixed = true,
             "read_only" => self.read_only = true,
             "cascade" => self.cascade = true,
@@ -169,8 +175,8 @@ impl Column {
             "labels" => self.labels = strings(meta)?,
             _ => {
                 return Err(meta.error(
-                    "not a word of `column`: key, id, created, late, fixed, read_only, default, labels, \
-                     when_null, cascade, loose, enables",
+                    "not a word of `column`: key, id, created, late, fixed, read_only, request, some, \
+                     default, labels, when_null, cascade, loose, enables",
                 ));
             }
         }
@@ -188,6 +194,9 @@ impl Column {
         }
         if self.late && self.default.is_some() {
             return wrong("a `late` column is filled by AWS, so it has no `default`");
+        }
+        if self.request && (self.read_only || self.late || self.fixed || self.default.is_none()) {
+            return wrong("a `request` is written by users, and has a `default`: false");
         }
         if self.created && !self.read_only {
             return wrong("the time AWS made it is `read_only`");
