@@ -468,6 +468,7 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
         }
     }
     for (&node, change) in doing {
+        lacks(world, node, change, plan);
         let table = world.table(node);
         if table.import_only && change.verb != Verb::Delete {
             let words = format!("a {} can only come from the cloud", table.name);
@@ -483,6 +484,25 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
     }
     plan.problems.sort();
     plan.problems.dedup();
+}
+
+/// What consists of parts has some.
+fn lacks(world: &World, node: usize, change: &Doing, plan: &mut Plan) {
+    let wanted = world.nodes[node].wanted.as_ref().filter(|_| change.verb != Verb::Delete);
+    let Some(wanted) = wanted else { return };
+    for (at, part) in world.table(node).parts() {
+        let none = wanted.row[at].as_array().is_none_or(Vec::is_empty);
+        if world.column(node, at).some && none {
+            let (owner, by) = (part.owner.unwrap_or_default(), world.table(node).known_by());
+            let known = world.table(node).position(by).map(|at| &wanted.row[at]);
+            let known = plain(known.unwrap_or(&wanted.pk));
+            let words = format!(
+                "has no {part}: INSERT INTO {part} with {owner} {known} first, or delete the row",
+                part = part.name
+            );
+            plan.problems.push((node, words));
+        }
+    }
 }
 
 impl Plan {

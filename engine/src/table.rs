@@ -75,10 +75,12 @@ pub struct Column {
     pub created: bool,
     /// AWS fills it when NULL: a wanted NULL equals anything.
     pub late: bool,
-    /// A wish for the next apply, of which AWS keeps no memory: `false` again once that is done.
+    /// Set to true it asks for something to be done once, after which it is false again.
     pub request: bool,
-    /// The wish that the resource be made anew whatever is lost by it.
+    /// Such a one: it asks that the resource be made anew whatever is lost by it.
     pub waiver: bool,
+    /// For a column of parts: there has to be at least one.
+    pub some: bool,
     /// NOT NULL.
     pub required: bool,
     /// An SQL expression.

@@ -840,6 +840,8 @@ fn merged(table: &Table, row: &Row, seen: &Row) -> Row {
     cells
         .map(|((column, wanted), seen)| match column.access {
             Access::ReadOnly => seen.clone(),
+            // What was asked for has been done.
+            _ if column.request => Value::Bool(false),
             _ if column.late && wanted.is_null() => seen.clone(),
             _ => wanted.clone(),
         })

@@ -13,6 +13,7 @@ const COLUMN: Column = Column {
     late: false,
     request: false,
     waiver: false,
+    some: false,
     required: false,
     default: None,
     labels: &[],

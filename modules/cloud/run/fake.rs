@@ -100,6 +100,7 @@ impl Fake {
             late: name == "late",
             request: false,
             waiver: false,
+            some: false,
             required: false,
             default: None,
             labels: &[],

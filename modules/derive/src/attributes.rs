@@ -52,6 +52,7 @@ pub struct Column {
     pub late: bool,
     pub request: bool,
     pub waiver: bool,
+    pub some: bool,
     pub fixed: bool,
     pub read_only: bool,
     pub cascade: bool,
@@ -134,6 +135,7 @@ impl Column {
             late: false,
             request: false,
             waiver: false,
+            some: false,
             fixed: false,
             read_only: false,
             cascade: false,
@@ -165,6 +167,7 @@ impl Column {
             "late" => self.late = true,
             "request" => self.request = true,
             "waiver" => (self.request, self.waiver) = (true, true),
+            "some" => self.some = true,
             "fixed" => self.fixed = true,
             "read_only" => self.read_only = true,
             "cascade" => self.cascade = true,
@@ -175,8 +178,8 @@ impl Column {
             "labels" => self.labels = strings(meta)?,
             _ => {
                 return Err(meta.error(
-                    "not a word of `column`: key, id, created, late, fixed, read_only, default, labels, \
-                     when_null, cascade, loose, enables, request, waiver",
+                    "not a word of `column`: key, id, created, late, fixed, read_only, request, waiver, \
+                     some, default, labels, when_null, cascade, loose, enables",
                 ));
             }
         }
@@ -195,8 +198,8 @@ impl Column {
         if self.late && self.default.is_some() {
             return wrong("a `late` column is filled by AWS, so it has no `default`");
         }
-        if self.request && (self.read_only || self.fixed || self.late || self.key) {
-            return wrong("a `request` or `waiver` is nothing that AWS has");
+        if self.request && (self.read_only || self.late || self.fixed || self.default.is_none()) {
+            return wrong("a `request` is written by users, and has a `default`: false");
         }
         if self.created && !self.read_only {
             return wrong("the time AWS made it is `read_only`");
