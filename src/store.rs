@@ -244,7 +244,7 @@ fn insert(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
 }
 
 fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
-    let owned = table.sql_columns().filter(|c| !c.settable() || c.late || c.request).map(|column| {
+    let owned = table.sql_columns().filter(|c| !c.settable() || (c.late && !c.open) || c.request).map(|column| {
         let name = spi::name(column.name);
         // A user may have filled in, meanwhile, what AWS would have.
         let value = match (column.settable(), column.default) {

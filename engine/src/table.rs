@@ -75,6 +75,11 @@ pub struct Column {
     pub created: bool,
     /// AWS fills it when NULL: a wanted NULL equals anything.
     pub late: bool,
+    /// NULL leaves the choice open, at every apply anew: what AWS says is not filled in. Such a column
+    /// is `late` as well.
+    pub open: bool,
+    /// An SQL expression over NEW that says in AWS's terms what users have written.
+    pub becomes: Option<&'static str>,
     /// Set to true it asks for something to be done once, after which it is false again.
     pub request: bool,
     /// For a column of parts: there has to be at least one.

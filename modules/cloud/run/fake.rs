@@ -98,6 +98,8 @@ impl Fake {
             id: name == "id",
             created: false,
             late: name == "late",
+            open: false,
+            becomes: None,
             request: false,
             some: false,
             required: false,
