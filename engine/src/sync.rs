@@ -3,7 +3,7 @@
 
 use crate::plan::{Verb, edited, pending};
 use crate::table::By;
-use crate::world::{Link, World, node_in, plain};
+use crate::world::{Link, World, node_in, open, plain};
 use crate::{Row, Value, compare};
 use std::collections::HashSet;
 
@@ -221,7 +221,8 @@ fn changed(world: &World, node: usize, seen: &Row) -> Vec<&'static str> {
     let Some(wanted) = &it.wanted else { return Vec::new() };
     let columns = world.table(node).columns;
     let differs = |&at: &usize| {
-        it.implied.contains(&at) || !compare::equal(columns[at].kind, &wanted.row[at], &seen[at])
+        let same = compare::equal(columns[at].kind, &wanted.row[at], &seen[at]);
+        it.implied.contains(&at) || !(same || open(world, node, at))
     };
     let moved = (wanted.region != it.region).then_some("region");
     (0..columns.len()).filter(differs).map(|at| columns[at].name).chain(moved).collect()

@@ -142,6 +142,12 @@ fn declared(
     own.chain(parts)
 }
 
+/// Whether the row leaves a choice open, and stays that way.
+pub fn open(world: &World, node: usize, at: usize) -> bool {
+    let wanted = world.nodes[node].wanted.as_ref();
+    world.column(node, at).open && wanted.is_some_and(|wanted| wanted.row[at].is_null())
+}
+
 /// The number of a node in a cell.
 pub fn node_in(cell: &Value) -> Option<usize> {
     cell.as_u64().and_then(|n| usize::try_from(n).ok())

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod container_definition;
+mod image;
 mod service;
 mod service_security_groups;
 mod task_definition;
@@ -32,7 +33,7 @@ pub const MODULE: Module = Module {
         &Of::<Service>::new(),
     ],
     schema: include_str!("schema.sql"),
-    extra: include_str!("extra.sql"),
+    extra: "",
 };
 
 /// The user's tags in an answer of ECS, and the mark among them.

@@ -11,6 +11,8 @@ const COLUMN: Column = Column {
     id: false,
     created: false,
     late: false,
+    open: false,
+    becomes: None,
     request: false,
     waiver: false,
     some: false,
