@@ -92,12 +92,13 @@ impl Database {
         self.base.get(key).or_else(|| self.base.iter().find(again).map(|(_, base)| base))
     }
 
-    /// Changes a row, and what refers to it by name: ON UPDATE CASCADE.
+    /// Changes a row, and what refers to it by name: ON UPDATE CASCADE. Its primary key may change.
     pub fn set(&mut self, key: &(&'static str, String), record: Record) {
         let referring = self.referring(key);
-        let Some(old) = self.rows.insert(key.clone(), record.clone()) else { return };
+        let Some(old) = self.rows.remove(key) else { return };
+        self.rows.insert((key.0, plain(&record.pk)), record.clone());
         let table = named(key.0);
-        for child in referring {
+        for child in referring.into_iter().filter(|child| child != key) {
             let mut row = self.rows[&child].clone();
             for (at, column) in named(child.0).columns.iter().enumerate() {
                 let to = column.references.as_ref();
@@ -187,25 +188,25 @@ impl Database {
         }
         for (table, writes) in world.tables.iter().zip(writes) {
             // Two rows that exchange their names get in each other's way unless they are out of it first.
+            let mut parked = Vec::new();
             for written in &writes.update {
                 let at = (table.name, plain(&written.pk));
+                let there = self.rows.get(&at).cloned();
+                let mut there = there.unwrap_or_else(|| panic!("updates {at:?}, which is not there"));
                 if let Some(name) = table.position("name")
-                    && let Some(mut parked) = self.rows.get(&at).cloned()
-                    && parked.row[name] != written.row[name]
+                    && there.row[name] != written.row[name]
                 {
-                    parked.row[name] = Value::from(format!("parked {}", written.pk));
-                    self.set(&at, parked);
+                    there.row[name] = Value::from(format!("parked {}", written.pk));
+                    there.pk = primary_key(table, &there.pk, &there.row);
+                    self.set(&at, there.clone());
                 }
+                parked.push((table.name, plain(&there.pk)));
             }
-            for written in &writes.update {
-                let at = (table.name, plain(&written.pk));
-                assert!(
-                    self.rows.contains_key(&at),
-                    "updates {} {}, which is not there",
-                    table.name,
-                    written.pk
-                );
-                self.set(&at, record(table, written));
+            for (written, at) in writes.update.iter().zip(&parked) {
+                let mut record = record(table, written);
+                // The row still has the key that it is addressed by, and takes its new name from its cells.
+                record.pk = primary_key(table, &record.pk, &record.row);
+                self.set(at, record);
             }
             for written in &writes.insert {
                 let before =
@@ -250,6 +251,11 @@ impl Database {
             panic!("the database refuses what the engine writes: {why}\n{writes:?}");
         }
     }
+}
+
+/// The primary key of a row: its own, or the name that is one.
+pub fn primary_key(table: &Table, own: &Value, row: &Row) -> Value {
+    table.primary_key.map_or(own, |name| table.cell(row, name)).clone()
 }
 
 fn record(table: &Table, written: &Written) -> Record {

@@ -1,7 +1,7 @@
 //! What the caller's backend and its worker do around the engine: look, plan, carry out, write back.
 
 use super::cloud::{Cloud, Refusal, scopes, time};
-use super::database::{BaseRecord, Database, Record};
+use super::database::{BaseRecord, Database, Record, primary_key};
 use super::tables::{ALL, named};
 use iasql_engine::plan::{self, Plan, Verb};
 use iasql_engine::sync::{self, Sync};
@@ -153,7 +153,7 @@ impl Sim {
             })
             .collect();
         let pk = match table.primary_key {
-            Some(key) => table.cell(&row, key).clone(),
+            Some(_) => primary_key(table, &Value::Null, &row),
             None => self.new_key(table.name),
         };
         let region = if table.regional() { region.to_owned() } else { String::new() };
@@ -169,15 +169,10 @@ impl Sim {
         if column == "region" {
             record.region = plain(&value);
         } else {
-            record.row[table.position(column).expect("a column")] = value.clone();
+            record.row[table.position(column).expect("a column")] = value;
         }
-        if table.primary_key == Some(column) {
-            self.db.rows.remove(&at);
-            record.pk = value.clone();
-            self.db.rows.insert((table.name, plain(&value)), record);
-        } else {
-            self.db.set(&at, record);
-        }
+        record.pk = primary_key(table, &record.pk, &record.row);
+        self.db.set(&at, record);
     }
 
     /// Removes a row and all that refer to it.
