@@ -329,7 +329,8 @@ fn waiting(world: &World, doing: &Doings, held: &HashSet<usize>) -> Vec<usize> {
         let seen = it.seen.as_ref().map(|seen| (&it.region, &seen.row));
         let now = seen.or(it.base.as_ref().map(|base| (&base.region, &base.row)));
         if let Some((region, row)) = now {
-            used.extend(world.targets(node, row).map(|(_, to)| to));
+            let mentioned = world.mentioned(node, region, row);
+            used.extend(world.targets(node, row).chain(mentioned).map(|(_, to)| to));
             names.extend(world.key(it.table, region, row).map(|key| (it.table, key)));
         }
     }
@@ -454,7 +455,7 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
     for (node, it) in world.nodes.iter().enumerate() {
         // An id that was written down by hand can't follow what it stood for.
         let Some(wanted) = &it.wanted else { continue };
-        for (column, to) in world.mentioned(node, &wanted.row) {
+        for (column, to) in world.mentioned(node, &wanted.region, &wanted.row) {
             if doing.get(&to).is_some_and(|change| change.verb.removes()) {
                 let (table, label) = (world.table(to).name, world.label(to));
                 let id = world.cloud_id(to).unwrap_or_default();
