@@ -581,7 +581,7 @@ fn steps(world: &World, doing: &Doings, drafts: &[order::Draft], plan: &mut Plan
         let row = it.wanted.as_ref().map_or(&empty, |w| &w.row);
         let action = match (change.verb, draft.makes) {
             (Verb::Update, _) => wire::Action::Update {
-                was: in_cloud_terms(world, node, was, &none),
+                was: in_cloud_terms(world, node, &let_go(world, node, was, &anew), &none),
                 row: in_cloud_terms(world, node, row, &anew),
             },
             (_, true) => wire::Action::Create {
@@ -650,6 +650,21 @@ fn in_cloud_terms(world: &World, node: usize, row: &Row, anew: &HashMap<usize, u
                 },
                 None => world.cloud_name(to, link.reference.column).cloned().unwrap_or(Value::Null),
             }
+        });
+    }
+    said
+}
+
+/// What is seen, as it is when its update has its turn: a reference to what is made anew leads
+/// nowhere any more. The new one may go by the same name, and still has to be pointed at.
+fn let_go(world: &World, node: usize, row: &Row, anew: &HashMap<usize, u32>) -> Row {
+    let mut said = row.clone();
+    for link in world.links(node).iter().filter(|link| link.reference.by == By::Name) {
+        let column = link.place.definition(world.table(node));
+        let optional = column.is_some_and(|column| column.settable() && !column.required);
+        link.place.change(&mut said, |cell| match node_in(cell) {
+            Some(to) if optional && anew.contains_key(&to) => Value::Null,
+            _ => cell.clone(),
         });
     }
     said

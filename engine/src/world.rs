@@ -116,6 +116,16 @@ impl Place {
         single.into_iter().chain(parts.iter().filter_map(move |part| part.get(within)))
     }
 
+    /// The column that it is of, or that of a part.
+    pub fn definition(self, table: &Table) -> Option<&'static Column> {
+        let columns: &'static [Column] = table.columns;
+        let column = columns.get(self.column)?;
+        match self.within {
+            None => Some(column),
+            Some(at) => column.parts()?.columns.get(at),
+        }
+    }
+
     /// Puts something else in each of them.
     pub fn change(self, row: &mut Row, mut to: impl FnMut(&Value) -> Value) {
         match (self.within, row.get_mut(self.column)) {
