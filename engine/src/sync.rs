@@ -240,7 +240,8 @@ fn remembered(world: &World, node: usize, seen: &Row) -> bool {
         plain(&base.pk) == plain(&world.pk(node))
             && base.region == world.nodes[node].region
             && Some(base.cloud_id.as_str()) == world.cloud_id(node)
-            && (0..columns.len())
-                .all(|at| compare::equal(columns[at].kind, &base.row[at], &seen[at]))
+            && (0..columns.len()).all(|at| {
+                open(world, node, at) || compare::equal(columns[at].kind, &base.row[at], &seen[at])
+            })
     })
 }
