@@ -355,7 +355,6 @@ struct Ended {
     changed: bool,
 }
 
-
 impl Ended {
     /// A step that could not even be begun.
     fn never(step: u32, error: Error) -> Self {
