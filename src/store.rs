@@ -180,11 +180,8 @@ fn put_parts(
         names.iter().map(|name| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ")
     };
     let key: Vec<String> = keys().collect();
-    let types: Vec<String> = part
-        .sql_columns()
-        .zip(&names)
-        .map(|(column, name)| format!("{name} {}", column.sql))
-        .collect();
+    let types: Vec<String> =
+        part.sql_columns().zip(&names).map(|(column, name)| format!("{name} {}", column.sql)).collect();
     let (part_name, types) = (spi::name(part.name), types.join(", "));
     let input = format!(
         "json_to_recordset($1::json) AS v(owner_ {}, region text, parts_ json)",
@@ -210,11 +207,7 @@ fn put_parts(
         to_region = if table.regional() { ", region" } else { "" },
         from_region = region("v"),
         key = key.join(", "),
-        sets = names
-            .iter()
-            .map(|name| format!("{name} = excluded.{name}"))
-            .collect::<Vec<_>>()
-            .join(", "),
+        sets = names.iter().map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", "),
         old = each("p", &names),
         new = each("excluded", &names),
     );
@@ -251,21 +244,18 @@ fn insert(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
 }
 
 fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
-    let owned = table
-        .sql_columns()
-        .filter(|c| !c.settable() || (c.late && !c.open) || c.request)
-        .map(|column| {
-            let name = spi::name(column.name);
-            // A user may have filled in, meanwhile, what AWS would have.
-            let value = match (column.settable(), column.default) {
-                (true, _) if column.request => format!("v.{name}"),
-                (true, _) => format!("coalesce(t.{name}, v.{name})"),
-                // What is never NULL has its default until AWS has said something.
-                (false, Some(default)) => format!("coalesce(v.{name}, {default})"),
-                (false, None) => format!("v.{name}"),
-            };
-            (name, value)
-        });
+    let owned = table.sql_columns().filter(|c| !c.settable() || (c.late && !c.open) || c.request).map(|column| {
+        let name = spi::name(column.name);
+        // A user may have filled in, meanwhile, what AWS would have.
+        let value = match (column.settable(), column.default) {
+            (true, _) if column.request => format!("v.{name}"),
+            (true, _) => format!("coalesce(t.{name}, v.{name})"),
+            // What is never NULL has its default until AWS has said something.
+            (false, Some(default)) => format!("coalesce(v.{name}, {default})"),
+            (false, None) => format!("v.{name}"),
+        };
+        (name, value)
+    });
     let owned: Vec<(String, String)> = owned.collect();
     if owned.is_empty() {
         return Ok(());

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from conftest import Cloud, Database
 from psycopg.types.json import Jsonb
-from resources import GLOBAL, IMPORTED, REGIONAL, TABLES, WRITTEN
+from resources import GLOBAL, IMPORTED, PARTS, REGIONAL, TABLES, WRITTEN
 from resources.aws_ecr import push
 from resources.description import Change, Description, Row, Sql
 from test_nerves import changes, no_holes
@@ -78,29 +78,76 @@ def written(db: Database, table: str) -> list[str]:
     return [name for name in names if f"iasql.cloud_owned('{table}', '{name}')" not in text]
 
 
-def values(row: dict[str, Any]) -> tuple[list[str], list[Any]]:
+def values(db: Database, table: str, row: dict[str, Any]) -> tuple[list[str], list[Any]]:
     """The values of a row as SQL, and what goes where it says %s."""
     texts, arguments = [], []
-    for value in row.values():
+    targets = references(db, table)
+    for name, value in row.items():
         if isinstance(value, Sql):
             texts.append(value.text)
+        elif name in targets and isinstance(value, str):
+            # What AWS calls what it leads to, as `fetch` has it.
+            texts.append(
+                f"(SELECT row_key::int FROM iasql.base WHERE table_name = '{targets[name]}' "
+                "AND cloud_id = %s)"
+            )
+            arguments.append(value)
         else:
             texts.append("%s")
             arguments.append(Jsonb(value) if isinstance(value, dict) else value)
     return texts, arguments
 
 
+def own(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without its parts."""
+    return {name: value for name, value in row.items() if name not in PARTS}
+
+
 def insert(db: Database, table: str, row: dict[str, Any]) -> int:
-    texts, arguments = values(row)
-    into = f"{table} ({', '.join(row)})"
+    texts, arguments = values(db, table, own(row))
+    into = f"{table} ({', '.join(own(row))})"
     id: int = db.one(f"INSERT INTO {into} VALUES ({', '.join(texts)}) RETURNING id", *arguments)
+    put_parts(db, table, id, row)
     return id
 
 
 def update(db: Database, table: str, id: int, row: dict[str, Any]) -> None:
-    texts, arguments = values(row)
-    sets = ", ".join(f"{name} = {text}" for name, text in zip(row, texts, strict=True))
-    db.sql(f"UPDATE {table} SET {sets} WHERE id = %s", *arguments, id)
+    if own(row):
+        texts, arguments = values(db, table, own(row))
+        sets = ", ".join(f"{name} = {text}" for name, text in zip(own(row), texts, strict=True))
+        db.sql(f"UPDATE {table} SET {sets} WHERE id = %s", *arguments, id)
+    put_parts(db, table, id, row)
+
+
+def put_parts(db: Database, table: str, id: int, row: dict[str, Any]) -> None:
+    """Gives a row the parts that it is to have, in place of those it has."""
+    for part in row.keys() & PARTS.keys():
+        link = owner(db, part)
+        joined = " AND ".join(f"p.{here} = t.{there}" for here, there in link.items())
+        db.sql(f"DELETE FROM {part} p USING {table} t WHERE {joined} AND t.id = %s", id)
+        for each in row[part]:
+            texts, arguments = values(db, part, each)
+            db.sql(
+                f"INSERT INTO {part} ({', '.join([*link, *each])}) "
+                f"SELECT {', '.join([*(f't.{there}' for there in link.values()), *texts])} "
+                f"FROM {table} t WHERE t.id = %s",
+                *arguments,
+                id,
+            )
+
+
+def owner(db: Database, part: str) -> dict[str, str]:
+    """The columns by which a part refers to what it is part of, and what they refer to there."""
+    pairs = db.sql(
+        """SELECT a.attname AS here, t.attname AS there FROM pg_constraint c
+        CROSS JOIN unnest(c.conkey, c.confkey) AS pair (here, there)
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = pair.here
+        JOIN pg_attribute t ON t.attrelid = c.confrelid AND t.attnum = pair.there
+        WHERE c.contype = 'f' AND c.conrelid = %s::regclass AND c.confrelid = %s::regclass""",
+        part,
+        PARTS[part],
+    )
+    return {pair["here"]: pair["there"] for pair in pairs}
 
 
 def apply(db: Database, why: object = None) -> list[dict[str, Any]]:
@@ -111,7 +158,7 @@ def apply(db: Database, why: object = None) -> list[dict[str, Any]]:
 
 
 def references(db: Database, table: str) -> dict[str, str]:
-    """The columns that hold the id of a row of another table."""
+    """The columns that hold the id of a row of another table, other than the one it is part of."""
     found = db.sql(
         """SELECT a.attname AS name, c.confrelid::regclass::text AS target FROM pg_constraint c
         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
@@ -119,11 +166,12 @@ def references(db: Database, table: str) -> dict[str, str]:
         WHERE c.contype = 'f' AND c.conrelid = %s::regclass AND t.attname = 'id'""",
         table,
     )
-    return {each["name"]: each["target"] for each in found}
+    targets = {each["name"]: each["target"] for each in found}
+    return {name: target for name, target in targets.items() if target != PARTS.get(table)}
 
 
 def fetch(db: Database, table: str, id: int | None = None) -> list[Row]:
-    """Rows, with references by what AWS calls what they lead to."""
+    """Rows with their parts, and references by what AWS calls what they lead to."""
     where = "" if id is None else f"WHERE id = {id}"
     rows = db.sql(f"SELECT * FROM {table} {where}")
     for column, target in references(db, table).items():
@@ -131,6 +179,15 @@ def fetch(db: Database, table: str, id: int | None = None) -> list[Row]:
         names = {each["row_key"]: each["cloud_id"] for each in ids}
         for row in rows:
             row[column] = names.get(str(row[column]))
+    for part in (part for part, of in PARTS.items() if of == table):
+        link = owner(db, part)
+        parts = fetch(db, part)
+        for row in rows:
+            row[part] = [
+                {name: value for name, value in each.items() if name not in {"id", *link}}
+                for each in parts
+                if all(each[here] == row[there] for here, there in link.items())
+            ]
     return rows
 
 
@@ -141,7 +198,8 @@ def plain(row: Row) -> Row:
         if isinstance(value, datetime):
             return value.astimezone(UTC).replace(microsecond=0)
         if isinstance(value, list):
-            return sorted(value)
+            each = [plain(one) if isinstance(one, dict) else one for one in value]
+            return sorted(each, key=str)
         return None if name.endswith("_port") and value == -1 else value
 
     return {name: cell(name, value) for name, value in row.items() if name != "id"}
@@ -208,7 +266,7 @@ def sets(change: Change) -> str:
 
 
 def test_every_table_has_a_description(db: Database) -> None:
-    assert sorted(install(db)) == sorted(TABLES)
+    assert sorted(install(db)) == sorted([*TABLES, *PARTS])
 
 
 def test_every_column_has_values(site: Database, cloud: Cloud) -> None:
@@ -225,11 +283,18 @@ def test_every_column_has_values(site: Database, cloud: Cloud) -> None:
         }
         assert has_region == (table not in GLOBAL), table
         columns -= {"region"}
+        columns |= {part for part, of in PARTS.items() if of == table}
         rows, others = description.rows.values(), description.changes
         in_rows = {name for row in rows for name, value in row.items() if value is not None}
         assert columns == in_rows, table
         assert columns == {name for change in others for name in change.set}, table
         assert {change.of for change in others} <= set(description.rows), table
+    for part, of in PARTS.items():
+        description = TABLES[of](cloud, REGION)
+        columns = set(written(site, part)) - {"region", *owner(site, part)}
+        for rows in list(description.rows.values()), [it.set for it in description.changes]:
+            parts = [each for row in rows for each in row.get(part, [])]
+            assert columns == {name for each in parts for name in each}, part
 
 
 # Into the cloud and back
@@ -241,7 +306,7 @@ def test_every_column_goes_into_the_cloud_and_back(case: Case, server: Server) -
     for name, wanted in case.description.rows.items():
         row = case.agree(name)
         for column, value in wanted.items():
-            if not isinstance(value, Sql):
+            if column not in PARTS and not isinstance(value, Sql):
                 assert plain({column: row[column]}) == plain({column: value})
     # AWS makes a default group with each VPC; they are nobody's rows until a sync.
     for line in case.db.sql("SELECT action, table_name FROM iasql_sync()"):
@@ -556,9 +621,19 @@ def test_the_same_can_be_in_two_regions(case: Case, emulator: Emulator, server: 
     assert there.seen(elsewhere) is not None
 
 
-@every(
-    sorted(set(REGIONAL) - {"subnet", "security_group", "security_group_rule", "repository_policy"})
-)
+#: Those that refer to what stays where it is.
+TIED = {
+    "listener",
+    "load_balancer",
+    "repository_policy",
+    "security_group",
+    "security_group_rule",
+    "subnet",
+    "target_group",
+}
+
+
+@every(sorted(set(REGIONAL) - TIED))
 def test_a_row_moves_to_another_region(case: Case) -> None:
     case.start("bare")
     case.db.sql("UPDATE aws_regions SET is_enabled = true WHERE region = %s", ELSEWHERE)

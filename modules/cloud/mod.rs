@@ -295,7 +295,9 @@ impl<R: Cloud> Erased for Of<R> {
         region: &'a str,
         row: &'a Row,
     ) -> LocalBoxFuture<'a, Result<Row>> {
-        Box::pin(async move { Ok(R::from_row(row)?.settle(&aws.reader(region)).await?.into_row()) })
+        Box::pin(
+            async move { Ok(R::from_row(row)?.settle(&aws.reader(region)).await?.into_row()) },
+        )
     }
 
     fn update<'a>(

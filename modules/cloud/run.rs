@@ -355,6 +355,7 @@ struct Ended {
     changed: bool,
 }
 
+
 impl Ended {
     /// A step that could not even be begun.
     fn never(step: u32, error: Error) -> Self {
