@@ -579,7 +579,8 @@ fn remembered(
         let to_fill = if world.nodes[node].implied.contains(&at) {
             world.target(&row.row, at).is_some_and(has_row)
         } else {
-            column.late && !column.open && wanted.is_null() && !seen.is_null()
+            let fills = compare::unsaid(column, wanted) && !column.open;
+            fills && !compare::unsaid(column, seen)
         };
         !to_fill && compare::equal(column.kind, base, wanted)
     };
