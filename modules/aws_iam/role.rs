@@ -19,7 +19,6 @@ const PAGE: i32 = 1000;
 #[derive(Debug, Clone, Resource)]
 #[resource(
     global,
-    create_first,
     primary_key = "role_name",
     reads(
         "iam:GetAccountAuthorizationDetails",
