@@ -838,7 +838,7 @@ fn merged(table: &Table, row: &Row, seen: &Row) -> Row {
     cells
         .map(|((column, wanted), seen)| match column.access {
             Access::ReadOnly => seen.clone(),
-            _ if column.late && wanted.is_null() => seen.clone(),
+            _ if compare::unsaid(column, wanted) => seen.clone(),
             _ => wanted.clone(),
         })
         .collect()
