@@ -605,6 +605,17 @@ impl Sim {
             })
     }
 
+    /// Whether the journal proves that this was made to follow what a row stands for.
+    pub fn is_revision(&self, at: u32) -> bool {
+        let thing = &self.cloud.things[&at];
+        self.journal.iter().any(|entry| {
+            entry.creates
+                && thing.table.revises
+                && thing.mark.as_ref() == Some(&entry.mark)
+                && self.db.rows.contains_key(&(entry.table, plain(&entry.pk)))
+        })
+    }
+
     /// Whether the journal proves that this was made for nothing.
     pub fn is_orphan(&self, at: u32) -> bool {
         let thing = &self.cloud.things[&at];
@@ -899,8 +910,10 @@ impl Work<'_> {
     ) -> Result<Option<Row>, Refusal> {
         let id = table.cloud_id(was).expect("an id").to_owned();
         let Some(at) = self.sim.cloud.find(table.name, &step.region, &id) else { return Ok(None) };
-        let ours =
-            self.sim.has_base(at) || self.sim.is_orphan(at) || self.sim.is_born_of_unfinished(at);
+        let ours = self.sim.has_base(at)
+            || self.sim.is_orphan(at)
+            || self.sim.is_born_of_unfinished(at)
+            || self.sim.is_revision(at);
         assert!(ours, "nobody asked for {} {id} to go: {step:?}", table.name);
         // Whoever refers to it and has a step of its own to let go has taken that step.
         for other in self.sim.cloud.referring(at) {

@@ -1058,7 +1058,7 @@ fn of_a_target_made_anew_the_listener_is_made_anew_and_the_service_only_updated(
     plans(
         &sim,
         &[
-            "replace listener lb 80 [target_name] follows target web",
+            "replace listener lb [target_name] follows target web",
             "replace target web [port] edited",
             "update service web [target_name] follows target web",
         ],
