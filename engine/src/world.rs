@@ -318,7 +318,8 @@ impl World {
     /// Whether a base row calls something by a name that it had when they agreed, and has no more.
     pub fn outdated(&self, node: usize, base: &Row, now: fn(&Node) -> Option<&Row>) -> bool {
         self.references(node, base).any(|(link, to)| {
-            let (it, name) = (&self.nodes[to], |row| self.table(to).cell(row, link.reference.column));
+            let (it, name) =
+                (&self.nodes[to], |row| self.table(to).cell(row, link.reference.column));
             let named = it.base.as_ref().map(|base| name(&base.row)).zip(now(it).map(name));
             link.reference.by == By::Name && named.is_some_and(|(then, now)| then != now)
         })
@@ -591,7 +592,8 @@ impl World {
         // A row knows what was last made for it: while the revision before that one is still there,
         // that is what is agreed on.
         let of_row = wanted.iter().zip(&rows).filter(|_| def.revises);
-        let of_row = of_row.filter_map(|(it, &at)| Some(((&*it.region, def.cloud_id(&it.row)?), at)));
+        let of_row =
+            of_row.filter_map(|(it, &at)| Some(((&*it.region, def.cloud_id(&it.row)?), at)));
         let of_row: HashMap<(&str, &str), usize> = of_row.collect();
         // The journal speaks as the cloud does: ask it before references become nodes.
         let journal = Journal::new(def, made);
@@ -696,7 +698,8 @@ impl World {
             }
             if link.place.within.is_some() {
                 let say = |state: State, region: &str, row: &mut Row| {
-                    link.place.change(row, |it| cell(self.resolve_link(link, state, region, it), it));
+                    link.place
+                        .change(row, |it| cell(self.resolve_link(link, state, region, it), it));
                 };
                 node.seen.iter_mut().for_each(|it| say(State::Seen, &node.region, &mut it.row));
                 node.base.iter_mut().for_each(|it| say(State::Base, &it.region, &mut it.row));
