@@ -468,6 +468,7 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
         }
     }
     for (&node, change) in doing {
+        lacks(world, node, change, plan);
         let table = world.table(node);
         if table.import_only && change.verb != Verb::Delete {
             let words = format!("a {} can only come from the cloud", table.name);
@@ -485,7 +486,51 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
     plan.problems.dedup();
 }
 
+/// What consists of parts has some.
+fn lacks(world: &World, node: usize, change: &Doing, plan: &mut Plan) {
+    let wanted = world.nodes[node].wanted.as_ref().filter(|_| change.verb != Verb::Delete);
+    let Some(wanted) = wanted else { return };
+    for (at, part) in world.table(node).parts() {
+        let none = wanted.row[at].as_array().is_none_or(Vec::is_empty);
+        if world.column(node, at).some && none {
+            let (owner, by) = (part.owner.unwrap_or_default(), world.table(node).known_by());
+            let known = world.table(node).position(by).map(|at| &wanted.row[at]);
+            let known = plain(known.unwrap_or(&wanted.pk));
+            let words = format!(
+                "has no {part}: INSERT INTO {part} with {owner} {known} first, or delete the row",
+                part = part.name
+            );
+            plan.problems.push((node, words));
+        }
+    }
+}
+
 impl Plan {
+    /// The steps that remove what is then made anew for the same row, with the node that has the row.
+    pub fn remakes(&self, world: &World) -> Vec<(usize, u32)> {
+        let heir = |node: usize| {
+            let it = &world.nodes[node];
+            let pk = it.base.as_ref().map(|base| plain(&base.pk));
+            world.nodes.iter().position(|other| {
+                let wanted = other.wanted.as_ref().filter(|_| other.table == it.table);
+                wanted.map(|wanted| plain(&wanted.pk)) == pk
+            })
+        };
+        let removal = |change: &Change| {
+            let node = match change.verb {
+                Verb::Replace if !world.table(change.node).revises => change.node,
+                Verb::Delete if world.nodes[change.node].parted => heir(change.node)?,
+                _ => return None,
+            };
+            let removes = |&&step: &&u32| {
+                let action = &self.steps[step as usize].action;
+                matches!(action, wire::Action::Delete { .. })
+            };
+            Some((node, *change.steps.iter().find(removes)?))
+        };
+        self.changes.iter().filter_map(removal).collect()
+    }
+
     /// The nodes whose rows come back.
     pub fn back(&self) -> HashSet<usize> {
         let kept = self.settled.iter().filter(|(_, settled)| *settled == Settled::Kept);

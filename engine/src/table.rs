@@ -75,6 +75,12 @@ pub struct Column {
     pub created: bool,
     /// AWS fills it when NULL: a wanted NULL equals anything.
     pub late: bool,
+    /// Set to true it asks for something to be done once, after which it is false again.
+    pub request: bool,
+    /// Such a one: it asks that the resource be made anew whatever is lost by it.
+    pub waiver: bool,
+    /// For a column of parts: there has to be at least one.
+    pub some: bool,
     /// NOT NULL.
     pub required: bool,
     /// An SQL expression.
@@ -285,6 +291,11 @@ impl Column {
     /// Whether users write it.
     pub fn settable(&self) -> bool {
         self.access != Access::ReadOnly
+    }
+
+    /// Whether an apply writes it: AWS has the last word, or it is a wish that has come true.
+    pub fn written_back(&self) -> bool {
+        !self.settable() || self.late || self.request
     }
 
     /// The table of its parts, if that is what it stands for.

@@ -394,6 +394,13 @@ impl World {
         it.orphan || it.base.as_ref().is_some_and(same)
     }
 
+    /// Whether the row says that what would be lost by making it anew may be.
+    pub fn waives(&self, node: usize) -> bool {
+        let wanted = self.nodes[node].wanted.as_ref();
+        let waiver = self.table(node).columns.iter().position(|column| column.waiver);
+        waiver.zip(wanted).is_some_and(|(at, wanted)| wanted.row[at] == Value::Bool(true))
+    }
+
     /// Whether another row has the name of what is seen.
     pub fn has_namesake(&self, node: usize) -> bool {
         let it = &self.nodes[node];

@@ -241,6 +241,7 @@ impl Answers<'_> {
             link.place.change(&mut said, |cell| self.answered(wanted, link, cell));
         }
         let cell = |((column, own), said): ((&Column, Value), Value)| match column.settable() {
+            true if column.request && whole => said,
             true if !(column.late && own.is_null()) => own,
             _ => said,
         };

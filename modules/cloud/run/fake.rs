@@ -98,6 +98,9 @@ impl Fake {
             id: name == "id",
             created: false,
             late: name == "late",
+            request: false,
+            waiver: false,
+            some: false,
             required: false,
             default: None,
             labels: &[],
@@ -294,6 +297,15 @@ impl Erased for Fake {
             };
             self.call("create", row, make).await
         })
+    }
+
+    fn loses<'a>(
+        &'a self,
+        _: &'a Aws,
+        _: &'a str,
+        _: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<Vec<&'static str>>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn settles(&self) -> bool {

@@ -50,6 +50,9 @@ pub struct Column {
     pub id: bool,
     pub created: bool,
     pub late: bool,
+    pub request: bool,
+    pub waiver: bool,
+    pub some: bool,
     pub fixed: bool,
     pub read_only: bool,
     pub cascade: bool,
@@ -130,6 +133,9 @@ impl Column {
             id: false,
             created: false,
             late: false,
+            request: false,
+            waiver: false,
+            some: false,
             fixed: false,
             read_only: false,
             cascade: false,
@@ -159,6 +165,9 @@ impl Column {
             "id" => self.id = true,
             "created" => self.created = true,
             "late" => self.late = true,
+            "request" => self.request = true,
+            "waiver" => (self.request, self.waiver) = (true, true),
+            "some" => self.some = true,
             "fixed" => self.fixed = true,
             "read_only" => self.read_only = true,
             "cascade" => self.cascade = true,
@@ -169,8 +178,8 @@ impl Column {
             "labels" => self.labels = strings(meta)?,
             _ => {
                 return Err(meta.error(
-                    "not a word of `column`: key, id, created, late, fixed, read_only, default, labels, \
-                     when_null, cascade, loose, enables",
+                    "not a word of `column`: key, id, created, late, fixed, read_only, request, waiver, \
+                     some, default, labels, when_null, cascade, loose, enables",
                 ));
             }
         }
@@ -188,6 +197,9 @@ impl Column {
         }
         if self.late && self.default.is_some() {
             return wrong("a `late` column is filled by AWS, so it has no `default`");
+        }
+        if self.request && (self.read_only || self.late || self.fixed || self.default.is_none()) {
+            return wrong("a `request` is written by users, and has a `default`: false");
         }
         if self.created && !self.read_only {
             return wrong("the time AWS made it is `read_only`");

@@ -114,7 +114,7 @@ fn one_id(input: &DeriveInput, columns: &[Column]) -> Result<()> {
 
 fn column(table: &str, column: &Column) -> TokenStream {
     let Column { name, ty, doc, key, id, created, late, labels, .. } = column;
-    let Column { cascade, loose, enables, .. } = column;
+    let Column { request, waiver, some, cascade, loose, enables, .. } = column;
     let sql = if labels.is_empty() {
         quote!(<#ty as crate::cloud::cell::Cell>::SQL)
     } else {
@@ -147,6 +147,9 @@ fn column(table: &str, column: &Column) -> TokenStream {
             id: #id,
             created: #created,
             late: #late,
+            request: #request,
+            waiver: #waiver,
+            some: #some,
             required: #required,
             default: #default,
             labels: &[#(#labels),*],
