@@ -47,7 +47,7 @@ class Project:
         done = subprocess.run(
             command,
             cwd=self.directory,
-            env=self.environment | environment,
+            env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
