@@ -329,7 +329,8 @@ fn waiting(world: &World, doing: &Doings, held: &HashSet<usize>) -> Vec<usize> {
         let seen = it.seen.as_ref().map(|seen| (&it.region, &seen.row));
         let now = seen.or(it.base.as_ref().map(|base| (&base.region, &base.row)));
         if let Some((region, row)) = now {
-            used.extend(world.targets(node, row).map(|(_, to)| to));
+            let mentioned = world.mentioned(node, region, row);
+            used.extend(world.targets(node, row).chain(mentioned).map(|(_, to)| to));
             names.extend(world.key(it.table, region, row).map(|key| (it.table, key)));
         }
     }
@@ -454,7 +455,7 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
     for (node, it) in world.nodes.iter().enumerate() {
         // An id that was written down by hand can't follow what it stood for.
         let Some(wanted) = &it.wanted else { continue };
-        for (column, to) in world.mentioned(node, &wanted.row) {
+        for (column, to) in world.mentioned(node, &wanted.region, &wanted.row) {
             if doing.get(&to).is_some_and(|change| change.verb.removes()) {
                 let (table, label) = (world.table(to).name, world.label(to));
                 let id = world.cloud_id(to).unwrap_or_default();
@@ -578,13 +579,15 @@ fn remembered(
         let to_fill = if world.nodes[node].implied.contains(&at) {
             world.target(&row.row, at).is_some_and(has_row)
         } else {
-            column.late && wanted.is_null() && !seen.is_null()
+            let fills = compare::unsaid(column, wanted) && !column.open;
+            fills && !compare::unsaid(column, seen)
         };
         !to_fill && compare::equal(column.kind, base, wanted)
     };
     plain(&base.pk) == plain(&row.pk)
         && base.region == row.region
         && world.cloud_id(node) == Some(&base.cloud_id)
+        && !world.outdated(node, &base.row, |it| it.wanted.as_ref().map(|wanted| &wanted.row))
         && columns.iter().enumerate().all(told)
 }
 
@@ -625,7 +628,7 @@ fn steps(world: &World, doing: &Doings, drafts: &[order::Draft], plan: &mut Plan
         let row = it.wanted.as_ref().map_or(&empty, |w| &w.row);
         let action = match (change.verb, draft.makes) {
             (Verb::Update, _) => wire::Action::Update {
-                was: in_cloud_terms(world, node, was, &none),
+                was: in_cloud_terms(world, node, &let_go(world, node, was, &anew), &none),
                 row: in_cloud_terms(world, node, row, &anew),
             },
             (_, true) => wire::Action::Create {
@@ -694,6 +697,21 @@ fn in_cloud_terms(world: &World, node: usize, row: &Row, anew: &HashMap<usize, u
                 },
                 None => world.cloud_name(to, link.reference.column).cloned().unwrap_or(Value::Null),
             }
+        });
+    }
+    said
+}
+
+/// What is seen, as it is when its update has its turn: a reference to what is made anew leads
+/// nowhere any more. The new one may go by the same name, and still has to be pointed at.
+fn let_go(world: &World, node: usize, row: &Row, anew: &HashMap<usize, u32>) -> Row {
+    let mut said = row.clone();
+    for link in world.links(node).iter().filter(|link| link.reference.by == By::Name) {
+        let column = link.place.definition(world.table(node));
+        let optional = column.is_some_and(|column| column.settable() && !column.required);
+        link.place.change(&mut said, |cell| match node_in(cell) {
+            Some(to) if optional && anew.contains_key(&to) => Value::Null,
+            _ => cell.clone(),
         });
     }
     said

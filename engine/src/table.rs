@@ -73,8 +73,13 @@ pub struct Column {
     pub id: bool,
     /// When AWS made the resource.
     pub created: bool,
-    /// AWS fills it when NULL: a wanted NULL equals anything.
+    /// AWS fills it when NULL, or when there are no parts: wanted so, it equals anything.
     pub late: bool,
+    /// NULL leaves the choice open, at every apply anew: what AWS says is not filled in. Such a column
+    /// is `late` as well.
+    pub open: bool,
+    /// An SQL expression over NEW that says in AWS's terms what users have written.
+    pub becomes: Option<&'static str>,
     /// Set to true it asks for something to be done once, after which it is false again.
     pub request: bool,
     /// Such a one: it asks that the resource be made anew whatever is lost by it.
@@ -295,7 +300,7 @@ impl Column {
 
     /// Whether an apply writes it: AWS has the last word, or it is a wish that has come true.
     pub fn written_back(&self) -> bool {
-        !self.settable() || self.late || self.request
+        !self.settable() || (self.late && !self.open) || self.request
     }
 
     /// The table of its parts, if that is what it stands for.

@@ -4,7 +4,7 @@ use crate::plan::{Change, Plan, Settled, Verb};
 use crate::sync::Sync;
 use crate::table::{By, Column, Table};
 use crate::wire;
-use crate::world::{Link, Wanted, World, node_in, plain};
+use crate::world::{Link, Wanted, World, node_in, open, plain};
 use crate::{Row, Value, compare};
 use std::collections::{HashMap, HashSet};
 
@@ -242,7 +242,8 @@ impl Answers<'_> {
         }
         let cell = |((column, own), said): ((&Column, Value), Value)| match column.settable() {
             true if column.request && whole => said,
-            true if !(column.late && own.is_null()) => own,
+            true if column.open => own,
+            true if !compare::unsaid(column, &own) || !has_rows(column, &said) => own,
             _ => said,
         };
         let row: Row = table.columns.iter().zip(own).zip(said).map(cell).collect();
@@ -303,6 +304,17 @@ impl Answers<'_> {
     }
 }
 
+/// Whether everything that a cell refers to has a row. Parts can't do without, so that they become
+/// rows with the next sync, along with what they refer to.
+fn has_rows(column: &Column, said: &Value) -> bool {
+    let Some(part) = column.parts() else { return true };
+    let mut parts = said.as_array().into_iter().flatten().filter_map(Value::as_array);
+    parts.all(|cells| {
+        let mut cells = part.columns.iter().zip(cells);
+        cells.all(|(column, cell)| !column.required || !cell.is_null())
+    })
+}
+
 /// The agreement on a row that becomes what is seen.
 fn agree(to: &mut Writes, world: &World, node: usize, pks: &HashMap<usize, Value>) {
     let cloud_id = world.cloud_id(node).unwrap_or_default().to_owned();
@@ -332,7 +344,12 @@ fn as_seen(world: &World, node: usize, pks: &HashMap<usize, Value>) -> Written {
     let it = &world.nodes[node];
     let empty = Row::new();
     let seen = it.seen.as_ref().map_or(&empty, |seen| &seen.row);
-    let row = Terms { world, pks, wins: Wins::Cloud, back: HashSet::new() }.row(node, seen);
+    let mut row = Terms { world, pks, wins: Wins::Cloud, back: HashSet::new() }.row(node, seen);
+    for (at, cell) in row.iter_mut().enumerate() {
+        if open(world, node, at) {
+            *cell = Value::Null;
+        }
+    }
     let named =
         world.table(node).primary_key.map(|name| world.table(node).cell(&row, name).clone());
     let pk = named.or_else(|| pks.get(&node).cloned()).unwrap_or_else(|| world.pk(node));

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod container_definition;
+mod image;
 mod service;
 mod service_security_groups;
 mod task_definition;
@@ -26,13 +27,9 @@ pub const MODULE: Module = Module {
     version: VERSION,
     doc: "Containers without servers: clusters, task definitions and services.",
     depends: &["aws_cloudwatch", "aws_ecr", "aws_elb", "aws_iam"],
-    resources: &[
-        &Of::<Cluster>::new(),
-        &Of::<TaskDefinition>::new(),
-        &Of::<Service>::new(),
-    ],
+    resources: &[&Of::<Cluster>::new(), &Of::<TaskDefinition>::new(), &Of::<Service>::new()],
     schema: include_str!("schema.sql"),
-    extra: include_str!("extra.sql"),
+    extra: "",
 };
 
 /// The user's tags in an answer of ECS, and the mark among them.

@@ -65,7 +65,7 @@ pub struct Role {
     pub create_date: Option<Timestamp>,
     /// The policy document that says who may take it on.
     #[check(
-        sql = "NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(NEW.assume_role_policy_document -> 'Statement') WHEN 'array' THEN NEW.assume_role_policy_document -> 'Statement' ELSE jsonb_build_array(NEW.assume_role_policy_document -> 'Statement') END) AS item (statement) WHERE NOT item.statement ?| '{Principal,NotPrincipal}')",
+        sql = "NEW.assume_role_policy_document IS NULL OR NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(NEW.assume_role_policy_document -> 'Statement') WHEN 'array' THEN NEW.assume_role_policy_document -> 'Statement' ELSE jsonb_build_array(NEW.assume_role_policy_document -> 'Statement') END) AS item (statement) WHERE NOT item.statement ?| '{Principal,NotPrincipal}')",
         message = "assume_role_policy_document has a statement without a Principal: it does not say who may take the role on",
         hint = "Write who, as in {\"Effect\": \"Allow\", \"Principal\": {\"Service\": \"ecs-tasks.amazonaws.com\"}, \"Action\": \"sts:AssumeRole\"}."
     )]

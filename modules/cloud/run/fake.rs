@@ -98,6 +98,8 @@ impl Fake {
             id: name == "id",
             created: false,
             late: name == "late",
+            open: false,
+            becomes: None,
             request: false,
             waiver: false,
             some: false,
