@@ -1,5 +1,5 @@
-"""TypeORM: the project in typeorm/, run by the command line of each version. docs/clients/typeorm.md
-is made of its files."""
+"""TypeORM: the project in typeorm/, run by the command line of each version.
+docs/clients/typeorm.md is made of its files."""
 
 from __future__ import annotations
 
@@ -29,18 +29,14 @@ class TypeOrm:
         for file in of_version.iterdir():
             shutil.copy(file, self.project.directory)
         self.project.put(node_modules=packages.node_modules(of_version))
+        self.project.command = ["npx", "--no-install", "typeorm"]
         self.source = [] if version == "0.2" else ["-d", "data-source.js"]
 
-    def command(self, name: str, *arguments: str) -> list[str]:
-        # What the package calls its program, which is what npx runs.
-        program = "node_modules/typeorm/cli.js"
-        return ["node", program, name, *self.source, *arguments]
-
     def run(self, name: str, *arguments: str) -> str:
-        return self.project.run(*self.command(name, *arguments))
+        return self.project.run(name, *self.source, *arguments)
 
     def fails(self, name: str, *arguments: str) -> str:
-        return self.project.fails(*self.command(name, *arguments))
+        return self.project.fails(name, *self.source, *arguments)
 
     def take(self, example: str) -> None:
         """The migrations of an example in the place of the tutorial's."""
