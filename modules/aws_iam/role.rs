@@ -65,7 +65,7 @@ pub struct Role {
     pub create_date: Option<Timestamp>,
     /// The policy document that says who may take it on.
     #[check(
-        sql = "NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(NEW.assume_role_policy_document -> 'Statement') WHEN 'array' THEN NEW.assume_role_policy_document -> 'Statement' ELSE jsonb_build_array(NEW.assume_role_policy_document -> 'Statement') END) AS item (statement) WHERE NOT item.statement ?| '{Principal,NotPrincipal}')",
+        sql = "NEW.assume_role_policy_document IS NULL OR NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(NEW.assume_role_policy_document -> 'Statement') WHEN 'array' THEN NEW.assume_role_policy_document -> 'Statement' ELSE jsonb_build_array(NEW.assume_role_policy_document -> 'Statement') END) AS item (statement) WHERE NOT item.statement ?| '{Principal,NotPrincipal}')",
         message = "assume_role_policy_document has a statement without a Principal: it does not say who may take the role on",
         hint = "Write who, as in {\"Effect\": \"Allow\", \"Principal\": {\"Service\": \"ecs-tasks.amazonaws.com\"}, \"Action\": \"sts:AssumeRole\"}."
     )]
@@ -259,7 +259,9 @@ impl Role {
             inline_policies: Policies(inline.collect::<Result<_>>()?),
             path: it.path,
             max_session_duration: it.max_session_duration.unwrap_or(3600),
-            permissions_boundary: it.permissions_boundary.and_then(|it| it.permissions_boundary_arn),
+            permissions_boundary: it
+                .permissions_boundary
+                .and_then(|it| it.permissions_boundary_arn),
             tags: tags.collect(),
         })
     }
@@ -417,7 +419,8 @@ async fn inline(iam: &Client, role: &str) -> Result<Vec<String>> {
 
 /// A policy document as IAM answers with it: encoded for URLs.
 fn document(text: &str) -> Result<Policy> {
-    let text = urlencoding::decode(text).map_err(|_| Error::missing("a policy document in UTF-8"))?;
+    let text =
+        urlencoding::decode(text).map_err(|_| Error::missing("a policy document in UTF-8"))?;
     Policy::parse(&text)
 }
 

@@ -71,7 +71,7 @@ BEGIN
   IF NOT (NEW.role_name ~ '^[A-Za-z0-9+=,.@_-]{1,64}$') THEN
     RAISE check_violation USING MESSAGE = 'role_name is no name for a role: 1 to 64 letters, digits, and + = , . @ _ -', HINT = 'Write it like web or web-task.', TABLE = 'role';
   END IF;
-  IF NOT (NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(NEW.assume_role_policy_document -> 'Statement') WHEN 'array' THEN NEW.assume_role_policy_document -> 'Statement' ELSE jsonb_build_array(NEW.assume_role_policy_document -> 'Statement') END) AS item (statement) WHERE NOT item.statement ?| '{Principal,NotPrincipal}')) THEN
+  IF NOT (NEW.assume_role_policy_document IS NULL OR NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(NEW.assume_role_policy_document -> 'Statement') WHEN 'array' THEN NEW.assume_role_policy_document -> 'Statement' ELSE jsonb_build_array(NEW.assume_role_policy_document -> 'Statement') END) AS item (statement) WHERE NOT item.statement ?| '{Principal,NotPrincipal}')) THEN
     RAISE check_violation USING MESSAGE = 'assume_role_policy_document has a statement without a Principal: it does not say who may take the role on', HINT = 'Write who, as in {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}.', TABLE = 'role';
   END IF;
   IF NOT (length(NEW.description) <= 1000 AND NEW.description ~ '^[\t\n\r -~\u00a1-\u00ff]+$') THEN

@@ -30,3 +30,8 @@ GLOBAL = {"public_repository", "role"}
 IMPORTED = {"repository_image"}
 WRITTEN = sorted(set(TABLES) - IMPORTED)
 REGIONAL = sorted(set(TABLES) - IMPORTED - GLOBAL)
+
+
+def primary_key(table: str) -> str:
+    """The column that tells rows of a table apart."""
+    return {"role": "role_name"}.get(table, "id")
