@@ -553,7 +553,7 @@ fn remembered(
         let to_fill = if world.nodes[node].implied.contains(&at) {
             world.target(&row.row, at).is_some_and(has_row)
         } else {
-            column.late && wanted.is_null() && !seen.is_null()
+            !column.open && compare::unsaid(column, wanted) && !compare::unsaid(column, seen)
         };
         !to_fill && compare::equal(column.kind, base, wanted)
     };
