@@ -77,7 +77,7 @@ INSERT INTO iasql.turn VALUES (0);
 COMMENT ON TABLE iasql.turn IS 'Whose turn it is to apply or sync.';
 
 CREATE TABLE aws_regions (
-  region text PRIMARY KEY CHECK (region OPERATOR(pg_catalog.~) '^[a-z]{2}(-[a-z]+)+-[0-9]+$'),
+  region text PRIMARY KEY,
   is_default boolean NOT NULL DEFAULT false,
   is_enabled boolean NOT NULL DEFAULT false
 );
@@ -124,13 +124,14 @@ BEGIN
   END IF;
   SELECT is_enabled INTO enabled FROM @extschema@.aws_regions WHERE region = named;
   IF enabled IS NULL THEN
-    RAISE foreign_key_violation USING
+    -- No foreign_key_violation: of that, some clients show words of their own in place of these.
+    RAISE invalid_parameter_value USING
       MESSAGE = format('region "%s" does not exist in this account', named),
       HINT = 'SELECT region FROM aws_regions lists those that do.';
   ELSIF NOT enabled THEN
     RAISE object_not_in_prerequisite_state USING
-      MESSAGE = format('region "%s" is not enabled in this database', named),
-      HINT = format('UPDATE aws_regions SET is_enabled = true WHERE region = %L; then SELECT * FROM iasql_sync() to see what is there.', named);
+      MESSAGE = format('region "%s" is not enabled in this database: UPDATE aws_regions SET is_enabled = true WHERE region = %L', named, named),
+      HINT = 'Then SELECT * FROM iasql_sync() brings in what is there.';
   END IF;
   RETURN named;
 END $$;
@@ -176,7 +177,7 @@ EXCEPTION WHEN invalid_text_representation THEN
     PERFORM range::inet;
   EXCEPTION WHEN invalid_text_representation THEN
     RAISE invalid_text_representation USING
-      MESSAGE = format('"%s" is not an address range', range),
+      MESSAGE = format('"%s" is not an address range like 10.0.0.0/16', range),
       HINT = 'Write it like 10.0.0.0/16 or 2001:db8::/32.';
   END;
   RAISE invalid_text_representation USING
@@ -200,6 +201,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   -- INSERT is the owner's alone: a dump that is restored comes that way.
   IF TG_OP = 'INSERT' THEN
+    IF NEW.region !~ '^[a-z]{2}(-[a-z]+)+-[0-9]+$' THEN
+      RAISE invalid_parameter_value USING MESSAGE = format('"%s" is no name of a region', NEW.region);
+    END IF;
     IF NEW.is_default AND EXISTS (SELECT FROM @extschema@.aws_regions WHERE is_default) THEN
       RAISE unique_violation USING
         MESSAGE = format('another region than "%s" is the default one already', NEW.region),
@@ -306,13 +310,14 @@ CREATE FUNCTION iasql_modules_list() RETURNS TABLE (module_name text, module_ver
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'iasql_modules_list_wrapper';
 COMMENT ON FUNCTION iasql_modules_list() IS 'The modules that can be installed.';
 
-CREATE FUNCTION iasql_modules_installed() RETURNS TABLE (module_name text, module_version text, dependencies text[])
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-  SELECT l.module_name, m.version, l.dependencies
+CREATE VIEW iasql.modules_installed AS
+  SELECT l.module_name, m.version AS module_version, l.dependencies
   FROM iasql.module m JOIN iasql_modules_list() l ON l.module_name = m.name
   ORDER BY 1;
-END;
+COMMENT ON VIEW iasql.modules_installed IS 'The modules installed in this database.';
+CREATE FUNCTION iasql_modules_installed() RETURNS TABLE (module_name text, module_version text, dependencies text[])
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'SELECT * FROM iasql.modules_installed';
 COMMENT ON FUNCTION iasql_modules_installed() IS 'The modules installed in this database.';
 
 CREATE FUNCTION iasql_version() RETURNS text
@@ -332,24 +337,26 @@ SET search_path = pg_catalog, @extschema@, pg_temp SET row_security = off SET ti
 AS 'MODULE_PATHNAME', 'set_default_aws_region_wrapper';
 COMMENT ON FUNCTION default_aws_region(text) IS 'Sets the region of rows that name none, and enables it.';
 
-CREATE FUNCTION iasql_help() RETURNS TABLE (name text, signature text, description text, sample_usage text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-  SELECT p.proname::text,
-         format('%s(%s) -> %s', p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)),
-         obj_description(p.oid, 'pg_proc'),
+-- Long queries are views, so that \df+ has a line for each function.
+CREATE VIEW iasql.help AS
+  SELECT p.proname::text AS name,
+         format('%s(%s) -> %s', p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)) AS signature,
+         obj_description(p.oid, 'pg_proc') AS description,
          CASE
            WHEN p.provariadic <> 0 THEN format('SELECT * FROM %s(''aws_ecr'', ''aws_vpc'');', p.proname)
            WHEN p.proretset THEN format('SELECT * FROM %s();', p.proname)
            WHEN p.pronargs = 1 THEN format('SELECT %s(''us-east-1'');', p.proname)
            ELSE format('SELECT %s();', p.proname)
-         END
+         END AS sample_usage
   FROM pg_proc p
   JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
   WHERE e.extname = 'iasql' AND p.pronamespace = e.extnamespace
   ORDER BY 1, 2;
-END;
+COMMENT ON VIEW iasql.help IS 'The functions of iasql, each with a sample.';
+CREATE FUNCTION iasql_help() RETURNS TABLE (name text, signature text, description text, sample_usage text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'SELECT * FROM iasql.help';
 COMMENT ON FUNCTION iasql_help() IS 'The functions of iasql, each with a sample.';
 
 -- ---------------------------------------------------------------- what users look at

@@ -130,7 +130,7 @@ pub fn set_default_region(region: &str) -> Result<String> {
     let known = spi::one("SELECT region FROM aws_regions WHERE region = $1", &[region])?;
     if known.is_none() {
         return Err(Error::new(
-            PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION,
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             format!("region \"{region}\" does not exist in this account"),
         )
         .hint("SELECT region FROM aws_regions lists those that do."));

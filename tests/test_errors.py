@@ -330,8 +330,8 @@ BAD_ROWS = [
     ("security_group_rule", {"description": "'ß'"}, "23514", "description", ""),
     ("security_group_rule", {"prefix_list_id": "'x'", "cidr_ipv4": ""}, "23514", "prefix_list_id", "pl-"),
     # Regions.
-    ("log_group", {"region": "'us-east-9'"}, "23503", 'region "us-east-9" does not exist', "aws_regions"),
-    ("log_group", {"region": "'eu-west-1'"}, "55000", 'region "eu-west-1" is not enabled', "is_enabled = true"),
+    ("log_group", {"region": "'us-east-9'"}, "22023", 'region "us-east-9" does not exist', "aws_regions"),
+    ("log_group", {"region": "'eu-west-1'"}, "55000", 'region "eu-west-1" is not enabled in this database: UPDATE aws_regions SET is_enabled = true', "iasql_sync()"),
 ]
 
 
@@ -366,7 +366,7 @@ def test_an_update_is_held_to_the_same_rules(full: Database, emulator: Emulator)
         ("UPDATE vpc SET cidr_block = '10.1.0.1/16'", "22P02", 'write "10.1.0.0/16"'),
         ("UPDATE repository_policy SET policy_text = '{}'", "23514", "policy_text"),
         ("UPDATE security_group_rule SET cidr_ipv6 = '::/0'", "23514", "exactly one of"),
-        ("UPDATE log_group SET region = 'nowhere-1'", "23503", 'region "nowhere-1" does not exist'),
+        ("UPDATE log_group SET region = 'nowhere-1'", "22023", 'region "nowhere-1" does not exist'),
     ):
         refused(full, statement, sqlstate, word)
     assert emulator.calls(mark) == []
@@ -410,7 +410,7 @@ def test_a_default_region_that_does_not_exist_is_refused(full: Database) -> None
     refused(
         full,
         "SELECT default_aws_region('us-east-9')",
-        "23503",
+        "22023",
         'region "us-east-9" does not exist in this account',
         hint="aws_regions",
     )

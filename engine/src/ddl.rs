@@ -57,6 +57,7 @@ fn enums(sql: &mut String, table: &Table) {
     for column in table.columns.iter().filter(|c| !c.labels.is_empty()) {
         let labels: Vec<String> = column.labels.iter().map(|label| quote(label)).collect();
         put!(sql, "\nCREATE TYPE {} AS ENUM ({});", column.sql, labels.join(", "));
+        put!(sql, "COMMENT ON TYPE {} IS {};", column.sql, quote(column.doc));
     }
 }
 
@@ -76,16 +77,13 @@ fn create(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>, all: &[&Ta
         lines.push(definition(table, column));
     }
     if table.regional() {
-        lines.push(
-            "region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region)"
-                .to_owned(),
-        );
+        lines.push("region text NOT NULL DEFAULT default_aws_region()".to_owned());
     }
     lines.extend(uniques(table, owner, all));
     if let Some(owner) = owner.filter(|owner| !owner.by_id()) {
-        let region = if owner.table.regional() { ", region" } else { "" };
+        let region = if owner.table.regional() { "region, " } else { "" };
         lines.push(format!(
-            "FOREIGN KEY ({}{region}) REFERENCES {} ({}{region}) ON UPDATE CASCADE ON DELETE CASCADE",
+            "FOREIGN KEY ({region}{}) REFERENCES {} ({region}{}) ON UPDATE CASCADE ON DELETE CASCADE",
             owner.column, owner.table.name, owner.to
         ));
     }
@@ -95,6 +93,10 @@ fn create(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>, all: &[&Ta
         {
             lines.push(named_reference(table, column, reference, all));
         }
+    }
+    if table.regional() {
+        // The last word on the region: Django takes each key for one of its first column.
+        lines.push("FOREIGN KEY (region) REFERENCES aws_regions (region)".to_owned());
     }
     put!(sql, "\nCREATE TABLE {} (\n  {}\n);", table.name, lines.join(",\n  "));
     for column in table.columns.iter().filter(|c| c.references.is_some()) {
@@ -157,9 +159,9 @@ fn uniques(table: &Table, owner: Option<&Owner<'_>>, all: &[&Table]) -> Vec<Stri
 
 fn named_reference(table: &Table, column: &Column, to: &Reference, all: &[&Table]) -> String {
     let target_regional = all.iter().any(|other| other.name == to.table && other.regional());
-    let region = if table.regional() && target_regional { ", region" } else { "" };
+    let region = if table.regional() && target_regional { "region, " } else { "" };
     format!(
-        "FOREIGN KEY ({}{region}) REFERENCES {} ({}{region}) ON UPDATE CASCADE{}",
+        "FOREIGN KEY ({region}{}) REFERENCES {} ({region}{}) ON UPDATE CASCADE{}",
         column.name,
         to.table,
         to.column,

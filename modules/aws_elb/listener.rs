@@ -21,6 +21,8 @@ use aws_sdk_elasticloadbalancingv2::{Client, types};
         "elasticloadbalancing:AddTags",
         "elasticloadbalancing:CreateListener",
         "elasticloadbalancing:DeleteListener",
+        "elasticloadbalancing:DescribeListenerCertificates",
+        "elasticloadbalancing:DescribeRules",
         "elasticloadbalancing:DescribeTargetGroups",
         "elasticloadbalancing:ModifyListener",
         "elasticloadbalancing:RemoveTags"
@@ -75,6 +77,10 @@ pub struct Listener {
         hint = "Write it like arn:aws:acm:us-east-1:123456789012:certificate/1234abcd-12ab-34cd-56ef-1234567890ab."
     )]
     pub certificate_arn: Option<String>,
+    /// Lets the listener be made anew although that loses its rules and further certificates. For the
+    /// next apply.
+    #[column(waiver, default = "false")]
+    pub replace_anyway: bool,
     /// Tags.
     pub tags: Tags,
 }
@@ -152,6 +158,20 @@ impl Cloud for Listener {
         retag(elb, arn, &self.tags, &was.tags).await
     }
 
+    async fn loses(&self, elb: &Client) -> Result<Vec<&'static str>> {
+        let arn = || self.listener_arn.clone();
+        let rules = elb.describe_rules().set_listener_arn(arn()).send().await?.rules;
+        let own = rules.into_iter().flatten().any(|rule| rule.is_default != Some(true));
+        let mut lost: Vec<_> = own.then_some("its rules").into_iter().collect();
+        if self.certificate_arn.is_some() {
+            let request = elb.describe_listener_certificates().set_listener_arn(arn());
+            let all = request.send().await?.certificates;
+            let further = all.into_iter().flatten().any(|it| it.is_default != Some(true));
+            lost.extend(further.then_some("its further certificates"));
+        }
+        Ok(lost)
+    }
+
     async fn delete(&self, elb: &Client) -> Result<()> {
         elb.delete_listener().set_listener_arn(self.listener_arn.clone()).send().await.done()
     }
@@ -196,6 +216,7 @@ impl Listener {
             target_group_name: Some(group.into()),
             ssl_policy: it.ssl_policy,
             certificate_arn: certificate.and_then(|it| it.certificate_arn),
+            replace_anyway: false,
             tags: Tags::default(),
         })
     }
