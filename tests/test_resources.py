@@ -203,7 +203,7 @@ def fetch(db: Database, table: str, key: Key | None = None) -> list[Row]:
         parts = fetch(db, part)
         for row in rows:
             row[part] = [
-                {name: value for name, value in each.items() if name not in {"id", *link}}
+                {name: value for name, value in each.items() if name not in {"id", "region", *link}}
                 for each in parts
                 if all(each[here] == row[there] for here, there in link.items())
             ]
@@ -659,6 +659,7 @@ TIED = {
     "listener",
     "load_balancer",
     "repository_policy",
+    "service",
     "security_group",
     "security_group_rule",
     "subnet",
