@@ -659,9 +659,9 @@ TIED = {
     "listener",
     "load_balancer",
     "repository_policy",
-    "service",
     "security_group",
     "security_group_rule",
+    "service",
     "subnet",
     "target_group",
 }
