@@ -203,7 +203,7 @@ def fetch(db: Database, table: str, key: Key | None = None) -> list[Row]:
         parts = fetch(db, part)
         for row in rows:
             row[part] = [
-                {name: value for name, value in each.items() if name not in {"id", *link}}
+                {name: value for name, value in each.items() if name not in {"id", "region", *link}}
                 for each in parts
                 if all(each[here] == row[there] for here, there in link.items())
             ]
@@ -661,6 +661,7 @@ TIED = {
     "repository_policy",
     "security_group",
     "security_group_rule",
+    "service",
     "subnet",
     "target_group",
 }

@@ -15,7 +15,7 @@ use aws_sdk_ecs::types::{self, ClusterField, ClusterSetting, ClusterSettingName}
         "ecs:DeleteCluster",
         "ecs:TagResource",
         "ecs:UntagResource",
-        "ecs:UpdateClusterSettings",
+        "ecs:UpdateCluster",
         "iam:CreateServiceLinkedRole"
     )
 )]
@@ -72,11 +72,7 @@ impl Cloud for Cluster {
         if let Some(insights) = self.insights()
             && self.container_insights != was.container_insights
         {
-            ecs.update_cluster_settings()
-                .cluster(&self.cluster_name)
-                .settings(insights)
-                .send()
-                .await?;
+            ecs.update_cluster().cluster(&self.cluster_name).settings(insights).send().await?;
         }
         retag(ecs, was.cluster_arn.as_deref().must("the cluster's ARN")?, &self.tags, &was.tags)
             .await

@@ -57,8 +57,8 @@ def cluster(cloud: Cloud, region: str) -> Description:
             Change({"cluster_name": "other"}, ["CreateCluster", "DeleteCluster"]),
             Change(
                 {"container_insights": "disabled"},
-                ["UpdateClusterSettings"],
-                lambda cloud, row: ecs.update_cluster_settings(
+                ["UpdateCluster"],
+                lambda cloud, row: ecs.update_cluster(
                     cluster=row["cluster_name"],
                     settings=[{"name": "containerInsights", "value": "disabled"}],
                 ),
@@ -186,7 +186,9 @@ def task_definition(cloud: Cloud, region: str) -> Description:
         "log_group_name": "web",
         "log_stream_prefix": "web",
         "log_options": {"mode": "non-blocking"},
-        "other_port_mappings": Sql("""'[{"containerPort": 9090, "protocol": "udp"}]'"""),
+        "other_port_mappings": Sql(
+            """'[{"containerPort": 9090, "protocol": "udp"}]'::jsonb"""
+        ),
         "secrets": {"password": f"{secret}:one"},
         "command": ["serve", "--port", "8080"],
         "entry_point": ["/bin/web"],
@@ -223,7 +225,7 @@ def task_definition(cloud: Cloud, region: str) -> Description:
         "log_group_name": "other",
         "log_stream_prefix": "other",
         "log_options": {},
-        "other_port_mappings": Sql("'[]'"),
+        "other_port_mappings": Sql("'[]'::jsonb"),
         "secrets": {"password": f"{secret}:two"},
         "command": [],
         "entry_point": ["/bin/other"],
@@ -523,12 +525,12 @@ def service(cloud: Cloud, region: str) -> Description:
             f"""INSERT INTO cluster (cluster_name, region)
             VALUES ('here', '{region}'), ('there', '{region}')""",
             f"""INSERT INTO task_definition (family, cpu_memory, region)
-            VALUES ('web', 'vCPU0.25-0.5GB', '{region}'), ('other', 'vCPU0.25-0.5GB', '{region}')""",
+            SELECT name, 'vCPU0.25-0.5GB', '{region}' FROM unnest(ARRAY['web', 'other']) name""",
             f"""INSERT INTO container_definition
             (task_definition_id, name, image, essential, container_port, other_port_mappings)
-            SELECT id, 'web', 'nginx', true, 80, '[{{"containerPort": 81}}]'
+            SELECT id, 'web', 'nginx', true, 80, '[{{"containerPort": 81}}]'::jsonb
             FROM task_definition WHERE region = '{region}'
-            UNION ALL SELECT id, 'side', 'envoy', false, 80, '[]'
+            UNION ALL SELECT id, 'side', 'envoy', false, 80, '[]'::jsonb
             FROM task_definition WHERE region = '{region}'""",
             f"""INSERT INTO security_group (group_name, region)
             SELECT name, '{region}' FROM unnest(ARRAY['one', 'two', 'three']) name""",
@@ -539,7 +541,8 @@ def service(cloud: Cloud, region: str) -> Description:
             VALUES ('front', 'internal', 'application', 'ipv4', '{region}')""",
             f"""INSERT INTO listener
             (load_balancer_name, port, protocol, target_group_name, region)
-            VALUES ('front', 80, 'HTTP', 'one', '{region}'), ('front', 81, 'HTTP', 'two', '{region}')""",
+            VALUES ('front', 80, 'HTTP', 'one', '{region}'),
+            ('front', 81, 'HTTP', 'two', '{region}')""",
         ],
         enrich=enrich,
         extras=extras,
