@@ -1,4 +1,3 @@
--- [firewall]
 -- In on one port, out to anywhere.
 BEGIN;
   INSERT INTO security_group (group_name, description)
@@ -14,7 +13,6 @@ BEGIN;
   SELECT true, '-1', -1, -1, '0.0.0.0/0', group_name, id
   FROM security_group WHERE group_name = '${project_name}-security-group';
 COMMIT;
--- [/firewall]
 
 -- The load balancer, and the targets that it hands requests on to.
 BEGIN;
@@ -94,6 +92,4 @@ BEGIN;
   FROM security_group WHERE group_name = '${project_name}-security-group';
 COMMIT;
 
--- [apply]
 SELECT * FROM iasql_apply();
--- [/apply]

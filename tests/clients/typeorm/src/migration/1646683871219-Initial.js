@@ -28,7 +28,6 @@ const policy = 'arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRoleP
 
 module.exports = class Initial1646683871219 {
   async up(queryRunner) {
-    // [firewall]
     // In on one port, out to anywhere.
     await queryRunner.query(`
       BEGIN;
@@ -46,7 +45,6 @@ module.exports = class Initial1646683871219 {
         FROM security_group WHERE group_name = '${group}';
       COMMIT;
     `);
-    // [/firewall]
 
     // The load balancer, and the targets that it hands requests on to.
     await queryRunner.query(`
@@ -117,12 +115,9 @@ module.exports = class Initial1646683871219 {
       COMMIT;
     `);
 
-    // [apply]
     await queryRunner.query('SELECT * FROM iasql_apply()');
-    // [/apply]
   }
 
-  // [down]
   // From what refers to what is referred to.
   async down(queryRunner) {
     await queryRunner.query(`
@@ -149,5 +144,4 @@ module.exports = class Initial1646683871219 {
     `);
     await queryRunner.query('SELECT * FROM iasql_apply()');
   }
-  // [/down]
 };
