@@ -30,11 +30,12 @@ FEATURES = $(if $(MODULES),--no-default-features) --features "pg$(PG_MAJOR) $(MO
 CARGO_FLAGS = --release --workspace --exclude iasql-front $(FEATURES) $(if $(CI),--locked)
 FRONT_FLAGS = --release --package iasql-front --target-dir $(CACHE)/front-target
 export IASQL_FRONT ?= $(CACHE)/front-target/release/iasql-front
+export IASQL_CLIENTS ?= $(CACHE)/clients
 
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help demo test lint fmt schema build install up psql down deps venv unit
+.PHONY: help demo test lint fmt schema build install up psql down deps venv clients unit
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +43,7 @@ help: ## Show this list
 demo: install venv ## Build, start a private PostgreSQL and an emulated AWS, run a first session
 	@$(VENV)/bin/python tests/testbed.py demo
 
-test: lint unit install ## Run all checks and tests
+test: lint unit install clients ## Run all checks and tests
 	$(VENV)/bin/python -m pytest -p no:cacheprovider tests $(PYTEST_ARGS)
 
 up: install venv ## Start a server with the extension, and an emulated AWS unless AWS_ENDPOINT_URL is set
@@ -93,29 +94,42 @@ unit: deps
 	cargo test $(CARGO_FLAGS)
 	cargo test $(FRONT_FLAGS)
 
-# Debian's packages, of which only what is missing is installed.
+# Installs those of Debian's packages that $$want names and that are missing.
+define debian
+installed=$$(dpkg-query --show --showformat '$${Package} $${db:Status-Status}\n' $$want 2> /dev/null || true)
+missing=
+for package in $$want; do
+    grep -qx "$$package installed" <<< "$$installed" || missing+=" $$package"
+done
+if [ "$$missing" ]; then
+    if ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ]; then
+        echo >&2 "missing, and installed only on Debian and by root:$$missing"
+        exit 1
+    fi
+    echo "installing:$$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -qq --no-install-recommends $$missing > /dev/null
+fi
+endef
+
+# What a build and a private server need.
 deps:
 	@want="clang gcc libc6-dev libclang-dev pkg-config"
 	[ -e "$$($(PG_CONFIG) --includedir-server 2> /dev/null)/postgres.h" ] &&
 	    [ -e "$$($(PG_CONFIG) --bindir)/initdb" ] ||
 	    want+=" postgresql-$(or $(PG_MAJOR),15) postgresql-server-dev-$(or $(PG_MAJOR),15)"
 	python3 -c 'import ensurepip' 2> /dev/null || want+=" python3-venv"
-	installed=$$(dpkg-query --show --showformat '$${Package} $${db:Status-Status}\n' $$want 2> /dev/null || true)
-	missing=
-	for package in $$want; do
-	    grep -qx "$$package installed" <<< "$$installed" || missing+=" $$package"
-	done
-	if [ "$$missing" ]; then
-	    if ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ]; then
-	        echo >&2 "missing, and installed only on Debian and by root:$$missing"
-	        exit 1
-	    fi
-	    echo "installing:$$missing"
-	    export DEBIAN_FRONTEND=noninteractive
-	    apt-get update -qq
-	    apt-get install -qq --no-install-recommends $$missing > /dev/null
-	fi
+	$(debian)
 	[ -x "$(PG_CONFIG)" ] || { echo >&2 "no PG_CONFIG at $(PG_CONFIG)"; exit 1; }
+
+# Java, and Maven to fetch with; Node comes as a Python package.
+clients: venv ## Install the clients that the tests run (Flyway, TypeORM, ...)
+	@want=
+	command -v java > /dev/null || want+=" default-jre-headless"
+	command -v mvn > /dev/null || want+=" maven"
+	$(debian)
+	$(VENV)/bin/python tests/clients/packages.py
 
 # The copy of the requirements is written last: it says what the environment holds.
 venv: deps

@@ -55,7 +55,8 @@ pub fn scopes(tables: &[&Table], regions: &[String]) -> Vec<Scope> {
 
 /// Looks.
 pub fn look(ask: &Ask<'_>) -> Result<Look> {
-    let mut call = Call::start(job(ask.call, ask.scopes.clone(), ask.changes, false)?)?;
+    let job = job(ask.call, ask.scopes.clone(), ask.changes, false)?;
+    let mut call = Call::start(Job { known: revisions(ask.tables)?, ..job })?;
     let mut known = rows(ask.tables)?;
     known.seen = ask.tables.iter().map(|_| Vec::new()).collect();
     let place: HashMap<&str, usize> =
@@ -132,8 +133,22 @@ pub fn job(call: &str, scopes: Vec<Scope>, changes: bool, regions: bool) -> Resu
         account: catalog::account()?,
         regions,
         scopes,
+        known: Vec::new(),
         changes,
     })
+}
+
+/// What is remembered of resources that never change, such as the revisions of a task definition.
+/// They refer by name alone, so that what the database calls them is what the cloud does.
+fn revisions(tables: &[&'static Table]) -> Result<Vec<(Scope, Row)>> {
+    let mut known = Vec::new();
+    for table in tables.iter().filter(|table| table.revises) {
+        for base in base_rows(table)? {
+            let scope = Scope { table: table.name.to_owned(), region: base.region };
+            known.push((scope, base.row));
+        }
+    }
+    Ok(known)
 }
 
 /// Who calls.
@@ -175,28 +190,32 @@ fn rows(tables: &[&'static Table]) -> Result<Known> {
         })?;
         known.wanted.push(wanted);
 
-        let sql = "SELECT json_build_array(row_key, region, cloud_id, data)::text FROM iasql.base WHERE table_name = $1";
-        let mut base = Vec::new();
-        spi::each(sql, &[table.name], |row| {
-            let (pk, region, cloud_id, mut data): (
-                String,
-                String,
-                String,
-                serde_json::Map<String, Value>,
-            ) = parse(&row)?;
-            let pk = if table.primary_key.is_some() {
-                Value::from(pk)
-            } else {
-                pk.parse::<i64>().map_or(Value::Null, Value::from)
-            };
-            let row =
-                table.columns.iter().map(|c| data.remove(c.name).unwrap_or_default()).collect();
-            base.push(Base { pk, cloud_id, region, row });
-            Ok(())
-        })?;
-        known.base.push(base);
+        known.base.push(base_rows(table)?);
     }
     Ok(known)
+}
+
+/// What was last agreed on of a table.
+fn base_rows(table: &Table) -> Result<Vec<Base>> {
+    let sql = "SELECT json_build_array(row_key, region, cloud_id, data)::text FROM iasql.base WHERE table_name = $1";
+    let mut base = Vec::new();
+    spi::each(sql, &[table.name], |row| {
+        let (pk, region, cloud_id, mut data): (
+            String,
+            String,
+            String,
+            serde_json::Map<String, Value>,
+        ) = parse(&row)?;
+        let pk = if table.primary_key.is_some() {
+            Value::from(pk)
+        } else {
+            pk.parse::<i64>().map_or(Value::Null, Value::from)
+        };
+        let row = table.columns.iter().map(|c| data.remove(c.name).unwrap_or_default()).collect();
+        base.push(Base { pk, cloud_id, region, row });
+        Ok(())
+    })?;
+    Ok(base)
 }
 
 /// Reads a table: primary key, version, region and cells, with the parts of each row in a list.

@@ -180,8 +180,11 @@ fn put_parts(
         names.iter().map(|name| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ")
     };
     let key: Vec<String> = keys().collect();
-    let types: Vec<String> =
-        part.sql_columns().zip(&names).map(|(column, name)| format!("{name} {}", column.sql)).collect();
+    let types: Vec<String> = part
+        .sql_columns()
+        .zip(&names)
+        .map(|(column, name)| format!("{name} {}", column.sql))
+        .collect();
     let (part_name, types) = (spi::name(part.name), types.join(", "));
     let input = format!(
         "json_to_recordset($1::json) AS v(owner_ {}, region text, parts_ json)",
@@ -207,7 +210,11 @@ fn put_parts(
         to_region = if table.regional() { ", region" } else { "" },
         from_region = region("v"),
         key = key.join(", "),
-        sets = names.iter().map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", "),
+        sets = names
+            .iter()
+            .map(|name| format!("{name} = excluded.{name}"))
+            .collect::<Vec<_>>()
+            .join(", "),
         old = each("p", &names),
         new = each("excluded", &names),
     );

@@ -8,7 +8,7 @@ use crate::call::frame;
 use crate::journal::{self, Journal};
 use iasql_engine::wire::{Failure, Job, Order, Report, Step, Trouble};
 use iasql_modules::cloud::aws::Aws;
-use iasql_modules::cloud::read::read;
+use iasql_modules::cloud::read::{Known, read};
 use iasql_modules::cloud::run::{Stop, run};
 use iasql_modules::resource;
 use pgrx::pg_sys;
@@ -286,8 +286,15 @@ async fn list(
         }
         Ok(())
     };
+    let mut known = Known::new();
+    for (scope, row) in &job.known {
+        let id = resource(&scope.table).and_then(|it| it.table().cloud_id(row));
+        if let Some(id) = id {
+            known.entry(scope.clone()).or_default().insert(id.to_owned(), row.clone());
+        }
+    }
     let read = async {
-        read(&aws, &job.scopes, &resource, &say).await;
+        read(&aws, &job.scopes, &known, &resource, &say).await;
         Ok(())
     };
     // A wrong identity ends the call at once, whatever else is still being read.

@@ -43,7 +43,8 @@ pub fn canonical(kind: Kind, value: &Value) -> Value {
         },
         (Kind::Policy, document) => policy(document),
         (Kind::Policies, Value::Object(documents)) => {
-            let document = |(name, it): (&String, &Value)| (name.clone(), canonical(Kind::Policy, it));
+            let document =
+                |(name, it): (&String, &Value)| (name.clone(), canonical(Kind::Policy, it));
             Value::Object(documents.iter().map(document).collect())
         }
         (Kind::Policies, Value::Null) => Value::Object(serde_json::Map::new()),

@@ -669,7 +669,8 @@ impl World {
             }
             if link.place.within.is_some() {
                 let say = |state: State, region: &str, row: &mut Row| {
-                    link.place.change(row, |it| cell(self.resolve_link(link, state, region, it), it));
+                    link.place
+                        .change(row, |it| cell(self.resolve_link(link, state, region, it), it));
                 };
                 node.seen.iter_mut().for_each(|it| say(State::Seen, &node.region, &mut it.row));
                 node.base.iter_mut().for_each(|it| say(State::Base, &it.region, &mut it.row));

@@ -296,9 +296,7 @@ impl Answers<'_> {
                     None => Value::Null,
                 }
             }
-            Value::Number(_) => {
-                node_in(cell).map_or(Value::Null, |to| self.terms.cell(to, link))
-            }
+            Value::Number(_) => node_in(cell).map_or(Value::Null, |to| self.terms.cell(to, link)),
             _ => Value::Null,
         }
     }

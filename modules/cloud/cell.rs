@@ -562,7 +562,8 @@ impl Policies {
     /// What to put and which names to remove to get here from `was`.
     pub fn diff<'a>(&'a self, was: &'a Self) -> (Vec<(&'a String, &'a Policy)>, Vec<&'a String>) {
         let same = |a: &Policy, b: &Policy| compare::equal(Kind::Policy, &a.0, &b.0);
-        let put = self.0.iter().filter(|(name, it)| was.0.get(*name).is_none_or(|was| !same(it, was)));
+        let put =
+            self.0.iter().filter(|(name, it)| was.0.get(*name).is_none_or(|was| !same(it, was)));
         let remove = was.0.keys().filter(|name| !self.0.contains_key(*name));
         (put.collect(), remove.collect())
     }

@@ -21,6 +21,7 @@ use futures_util::future::LocalBoxFuture;
 use iasql_engine::table::Table;
 use iasql_engine::wire::Seen;
 use iasql_engine::{Row, compare};
+use std::collections::HashMap;
 use std::marker::PhantomData;
 
 /// A kind of resource: `#[derive(Resource)]` writes [`Cells`] (the table and the row mapping), the
@@ -95,8 +96,7 @@ impl<'a, R> Which<'a, R> {
 
 /// Where a listing puts what it finds.
 pub struct Found<'a, R> {
-    rows: &'a dyn Fn(Vec<Seen>),
-    cannot: &'a dyn Fn(String, String),
+    sink: Sink<'a>,
     of: PhantomData<fn(R)>,
 }
 
@@ -120,12 +120,17 @@ impl<'a, R: Cloud> Found<'a, R> {
             }
             None => true,
         });
-        (self.rows)(known.collect());
+        (self.sink.rows)(known.collect());
     }
 
     /// Something that the table cannot hold: it will be neither imported nor changed.
     pub fn cannot(&self, id: impl Into<String>, reason: impl Into<String>) {
-        (self.cannot)(id.into(), reason.into());
+        (self.sink.cannot)(id.into(), reason.into());
+    }
+
+    /// What is known already of something that never changes: it need not be asked for again.
+    pub fn known(&self, id: &str) -> Option<R> {
+        self.sink.known.and_then(|known| R::from_row(known.get(id)?).ok())
     }
 }
 
@@ -145,6 +150,8 @@ pub struct Sink<'a> {
     pub rows: &'a dyn Fn(Vec<Seen>),
     /// What the table cannot hold: id and reason.
     pub cannot: &'a dyn Fn(String, String),
+    /// What is known already, by the cloud's id, of a table whose resources never change.
+    pub known: Option<&'a HashMap<String, Row>>,
 }
 
 /// A resource without its type: rows in, rows out.
@@ -241,7 +248,7 @@ impl<R: Cloud> Erased for Of<R> {
         sink: Sink<'a>,
     ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let found = Found { rows: sink.rows, cannot: sink.cannot, of: PhantomData };
+            let found = Found { sink, of: PhantomData };
             R::list(&aws.reader(region), Which::All, &found).await
         })
     }
@@ -257,7 +264,8 @@ impl<R: Cloud> Erased for Of<R> {
             let like = R::from_row(row)?;
             let candidates = std::cell::RefCell::new(Vec::new());
             let keep = |page: Vec<Seen>| candidates.borrow_mut().extend(page);
-            let found = Found { rows: &keep, cannot: &|_, _| (), of: PhantomData };
+            let sink = Sink { rows: &keep, cannot: &|_, _| (), known: None };
+            let found = Found { sink, of: PhantomData };
             R::list(&aws.reader(region), Which::Like(&like), &found).await?;
             let candidates = candidates.into_inner();
             let marked = candidates.iter().find(|seen| seen.mark.as_deref() == Some(mark));
@@ -295,9 +303,7 @@ impl<R: Cloud> Erased for Of<R> {
         region: &'a str,
         row: &'a Row,
     ) -> LocalBoxFuture<'a, Result<Row>> {
-        Box::pin(
-            async move { Ok(R::from_row(row)?.settle(&aws.reader(region)).await?.into_row()) },
-        )
+        Box::pin(async move { Ok(R::from_row(row)?.settle(&aws.reader(region)).await?.into_row()) })
     }
 
     fn update<'a>(

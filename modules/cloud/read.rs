@@ -12,7 +12,7 @@ use iasql_engine::Row;
 use iasql_engine::table::Table;
 use iasql_engine::wire::{Report, Scope, Seen};
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -30,11 +30,20 @@ const STALE_PAGES: u32 = 3;
 /// Empty pages are legal, and a token that leads from one to the next for ever is not.
 const EMPTY_PAGES: u32 = 1000;
 
+/// What need not be asked for again, by scope and the cloud's id.
+pub type Known = HashMap<Scope, HashMap<String, Row>>;
+
 /// Lists the scopes, and reports rows as they come. The caller sends [`Report::ReadAll`].
-pub async fn read(aws: &Aws, scopes: &[Scope], resource: Lookup<'_>, report: &dyn Fn(Report)) {
+pub async fn read(
+    aws: &Aws,
+    scopes: &[Scope],
+    known: &Known,
+    resource: Lookup<'_>,
+    report: &dyn Fn(Report),
+) {
     let mut all: FuturesUnordered<_> = scopes
         .iter()
-        .map(|scope| async move { (scope, list(aws, scope, resource, report).await) })
+        .map(|scope| async move { (scope, list(aws, scope, known, resource, report).await) })
         .collect();
     let mut beat = interval_at(Instant::now() + TELL, TELL);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -61,6 +70,7 @@ pub async fn read(aws: &Aws, scopes: &[Scope], resource: Lookup<'_>, report: &dy
 async fn list(
     aws: &Aws,
     scope: &Scope,
+    known: &Known,
     resource: Lookup<'_>,
     report: &dyn Fn(Report),
 ) -> Result<()> {
@@ -80,7 +90,7 @@ async fn list(
     };
     loop {
         let used = aws.loaded();
-        let sink = Sink { rows: &rows, cannot: &cannot };
+        let sink = Sink { rows: &rows, cannot: &cannot, known: known.get(scope) };
         match pages.guard(resource.list(aws, &scope.region, sink)).await {
             // What has been seen is not reported again.
             Err(error) if error.expired() && aws.renew(used).await? => pages.again(),
@@ -178,7 +188,7 @@ mod tests {
         let keep = |report| reports.borrow_mut().push(report);
         let region = Some("us-east-1".to_owned());
         let aws = Aws::offline(&Settings { region, ..Settings::default() });
-        read(&aws, &scopes, &|table| world.find(table), &keep).await;
+        read(&aws, &scopes, &Known::new(), &|table| world.find(table), &keep).await;
         reports.into_inner()
     }
 

@@ -355,7 +355,6 @@ struct Ended {
     changed: bool,
 }
 
-
 impl Ended {
     /// A step that could not even be begun.
     fn never(step: u32, error: Error) -> Self {
@@ -690,7 +689,7 @@ impl<'a> Run<'a> {
         let listed = match self.resource_of(&scope.table) {
             Ok(resource) => {
                 let keep = |page| rows.borrow_mut().extend::<Vec<_>>(page);
-                let sink = super::Sink { rows: &keep, cannot: &|_, _| () };
+                let sink = super::Sink { rows: &keep, cannot: &|_, _| (), known: None };
                 resource.list(self.aws, &scope.region, sink).await
             }
             Err(error) => Err(error),

@@ -1,0 +1,57 @@
+"""A user's project, copied to where a test may run it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class Project:
+    """A copy of the directory `source`, and the environment its commands get: no more of the
+    developer's own than what finds programs and certificates."""
+
+    def __init__(
+        self, source: Path, directory: Path, path: list[Path], environment: Mapping[str, str]
+    ) -> None:
+        self.directory = directory / source.name
+        shutil.copytree(source, self.directory)
+        kept = {name: value for name, value in os.environ.items() if "CERT" in name}
+        self.environment = kept | {
+            "PATH": ":".join([*map(str, path), os.environ["PATH"]]),
+            "HOME": str(directory),
+            "LANG": "C.UTF-8",
+            **environment,
+        }
+
+    def put(self, **links: Path) -> None:
+        """Links of these names to what is installed elsewhere."""
+        for name, target in links.items():
+            (self.directory / name).symlink_to(target)
+
+    def run(self, *command: str, **environment: str) -> str:
+        """What a command says; it must succeed."""
+        code, said = self._run(command, environment)
+        assert code == 0, said
+        return said
+
+    def fails(self, *command: str, **environment: str) -> str:
+        """What a command says that must fail."""
+        code, said = self._run(command, environment)
+        assert code != 0, said
+        return said
+
+    def _run(self, command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, str]:
+        done = subprocess.run(
+            command,
+            cwd=self.directory,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=100,
+        )
+        return done.returncode, done.stdout
