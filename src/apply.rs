@@ -35,11 +35,47 @@ pub fn planned(call: &str, changes: bool) -> Result<Option<(Look, Plan)>> {
         Refresh::Full => look::scopes(&tables, &catalog::regions()?),
         Refresh::Changed => edited_scopes(&tables)?,
     };
-    let look = look::look(&Ask { call, tables: &tables, scopes, changes })?;
+    let mut look = look::look(&Ask { call, tables: &tables, scopes, changes })?;
     look::warn(&look.unread);
-    let plan = plan::plan(&look.world);
+    let mut plan = plan::plan(&look.world);
+    weigh(&mut look, &mut plan)?;
     objections(&look.world, &plan)?;
     Ok(Some((look, plan)))
+}
+
+/// Asks what replacements would lose that no column or row stands for. It may not be lost unless the
+/// row says so.
+fn weigh(look: &mut Look, plan: &mut Plan) -> Result<()> {
+    let remakes = plan.remakes(&look.world);
+    if remakes.is_empty() || !plan.problems.is_empty() {
+        return Ok(());
+    }
+    let steps = remakes.iter().map(|(_, step)| plan.steps[*step as usize].clone());
+    look.call.send(&Order::Weigh(steps.collect()))?;
+    let mut lost: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    loop {
+        match look.call.next()? {
+            Report::Loses { step, what } => {
+                let node = remakes.iter().find(|(_, at)| *at == step).map(|(node, _)| *node);
+                lost.entry(node.unwrap_or_default()).or_default().push(what);
+            }
+            Report::Progress(text) => notice(text),
+            Report::Broken(failure) => return Err(failure.into()),
+            Report::Weighed => break,
+            _ => {}
+        }
+    }
+    for (node, what) in lost {
+        let words = format!("making it anew loses {}, which no column stands for", what.join(", "));
+        if look.world.waives(node) {
+            let (table, label) = (look.world.table(node).name, look.world.label(node));
+            notice(format!("{table} {label}: {words}"));
+        } else {
+            let words = format!("{words}: UPDATE it to replace_anyway = true if that may be");
+            plan.problems.push((node, words));
+        }
+    }
+    Ok(())
 }
 
 /// Makes the cloud match the rows.

@@ -251,10 +251,10 @@ fn insert(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
 }
 
 fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
-    let owned = table.sql_columns().filter(|c| !c.settable() || c.late).map(|column| {
+    let owned = table.sql_columns().filter(|c| c.written_back()).map(|column| {
         let name = spi::name(column.name);
         // A user may have filled in, meanwhile, what AWS would have.
-        let value = match (column.settable(), column.default) {
+        let value = match (column.settable() && !column.request, column.default) {
             (true, _) => format!("coalesce(t.{name}, v.{name})"),
             // What is never NULL has its default until AWS has said something.
             (false, Some(default)) => format!("coalesce(v.{name}, {default})"),

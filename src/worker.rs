@@ -8,7 +8,7 @@ use crate::call::frame;
 use crate::journal::{self, Journal};
 use iasql_engine::wire::{Failure, Job, Order, Report, Step, Trouble};
 use iasql_modules::cloud::aws::Aws;
-use iasql_modules::cloud::read::{Known, read};
+use iasql_modules::cloud::read::{Known, read, weigh};
 use iasql_modules::cloud::run::{Stop, run};
 use iasql_modules::resource;
 use pgrx::pg_sys;
@@ -226,6 +226,7 @@ async fn work(caller: &Caller, stop: &Rc<Stop>, shared: &RefCell<Option<Rc<Aws>>
     while let Some(order) = caller.order().await {
         match order {
             Order::Steps(more) => steps.extend(more),
+            Order::Weigh(steps) => weigh(&aws, &steps, &resource, &|it| caller.say(&it)).await,
             Order::Run => {
                 let journal = Journal::new(&job.call, &job.caller);
                 show(&format!("0 of {}: starting", steps.len()));

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from conftest import Cloud, Database
 from psycopg.types.json import Jsonb
-from resources import GLOBAL, IMPORTED, REGIONAL, TABLES, WRITTEN
+from resources import GLOBAL, IMPORTED, PARTS, REGIONAL, TABLES, WRITTEN, aws_iam, primary_key
 from resources.aws_ecr import push
 from resources.description import Change, Description, Row, Sql
 from test_nerves import changes, no_holes
@@ -24,6 +25,8 @@ from testbed import REGION, Emulator, Server
 
 __all__ = ["no_holes"]  # A fixture for every test here, too.
 
+#: What the primary key of a table holds.
+Key = int | str
 #: A region besides the default one.
 ELSEWHERE = "eu-west-1"
 NOTHING: list[dict[str, Any]] = []
@@ -78,29 +81,90 @@ def written(db: Database, table: str) -> list[str]:
     return [name for name in names if f"iasql.cloud_owned('{table}', '{name}')" not in text]
 
 
-def values(row: dict[str, Any]) -> tuple[list[str], list[Any]]:
+def values(db: Database, table: str, row: dict[str, Any]) -> tuple[list[str], list[Any]]:
     """The values of a row as SQL, and what goes where it says %s."""
     texts, arguments = [], []
-    for value in row.values():
+    targets = references(db, table)
+    for name, value in row.items():
         if isinstance(value, Sql):
             texts.append(value.text)
+        elif name in targets and isinstance(value, str):
+            # What AWS calls what it leads to, as `fetch` has it.
+            texts.append(
+                f"(SELECT row_key::int FROM iasql.base WHERE table_name = '{targets[name]}' "
+                "AND cloud_id = %s)"
+            )
+            arguments.append(value)
         else:
             texts.append("%s")
             arguments.append(Jsonb(value) if isinstance(value, dict) else value)
     return texts, arguments
 
 
-def insert(db: Database, table: str, row: dict[str, Any]) -> int:
-    texts, arguments = values(row)
-    into = f"{table} ({', '.join(row)})"
-    id: int = db.one(f"INSERT INTO {into} VALUES ({', '.join(texts)}) RETURNING id", *arguments)
-    return id
+def own(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without its parts."""
+    return {name: value for name, value in row.items() if name not in PARTS}
 
 
-def update(db: Database, table: str, id: int, row: dict[str, Any]) -> None:
-    texts, arguments = values(row)
-    sets = ", ".join(f"{name} = {text}" for name, text in zip(row, texts, strict=True))
-    db.sql(f"UPDATE {table} SET {sets} WHERE id = %s", *arguments, id)
+def insert(db: Database, table: str, row: dict[str, Any]) -> Key:
+    texts, arguments = values(db, table, own(row))
+    into = f"{table} ({', '.join(own(row))}) VALUES ({', '.join(texts)})"
+    key: Key = db.one(f"INSERT INTO {into} RETURNING {primary_key(table)}", *arguments)
+    put_parts(db, table, key, row)
+    return key
+
+
+def update(db: Database, table: str, key: Key, row: dict[str, Any]) -> Key:
+    """Answers the key that the row has then."""
+    if own(row):
+        texts, arguments = values(db, table, own(row))
+        sets = ", ".join(f"{name} = {text}" for name, text in zip(own(row), texts, strict=True))
+        known = primary_key(table)
+        sql = f"UPDATE {table} SET {sets} WHERE {known} = %s RETURNING {known}"
+        key = db.one(sql, *arguments, key)
+    put_parts(db, table, key, row)
+    return key
+
+
+def delete(db: Database, table: str, *keys: Key) -> None:
+    db.sql(f"DELETE FROM {table} WHERE {primary_key(table)} = ANY(%s)", list(keys))
+
+
+def shown(key: Key) -> int | None:
+    """The id that a plan has for a row: none where a name is the key."""
+    return key if isinstance(key, int) else None
+
+
+def put_parts(db: Database, table: str, key: Key, row: dict[str, Any]) -> None:
+    """Gives a row the parts that it is to have, in place of those it has."""
+    known = f"t.{primary_key(table)}"
+    for part in row.keys() & PARTS.keys():
+        link = owner(db, part)
+        joined = " AND ".join(f"p.{here} = t.{there}" for here, there in link.items())
+        db.sql(f"DELETE FROM {part} p USING {table} t WHERE {joined} AND {known} = %s", key)
+        for each in row[part]:
+            texts, arguments = values(db, part, each)
+            db.sql(
+                f"INSERT INTO {part} ({', '.join([*link, *each])}) "
+                f"SELECT {', '.join([*(f't.{there}' for there in link.values()), *texts])} "
+                f"FROM {table} t WHERE {known} = %s",
+                *arguments,
+                key,
+            )
+
+
+def owner(db: Database, part: str) -> dict[str, str]:
+    """The columns by which a part refers to what it is part of, and what they refer to there."""
+    pairs = db.sql(
+        """SELECT a.attname AS here, t.attname AS there FROM pg_constraint c
+        CROSS JOIN unnest(c.conkey, c.confkey) AS pair (here, there)
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = pair.here
+        JOIN pg_attribute t ON t.attrelid = c.confrelid AND t.attnum = pair.there
+        WHERE c.contype = 'f' AND c.conrelid = %s::regclass AND c.confrelid = %s::regclass""",
+        part,
+        PARTS[part],
+    )
+    return {pair["here"]: pair["there"] for pair in pairs}
 
 
 def apply(db: Database, why: object = None) -> list[dict[str, Any]]:
@@ -111,7 +175,7 @@ def apply(db: Database, why: object = None) -> list[dict[str, Any]]:
 
 
 def references(db: Database, table: str) -> dict[str, str]:
-    """The columns that hold the id of a row of another table."""
+    """The columns that hold the id of a row of another table, other than the one it is part of."""
     found = db.sql(
         """SELECT a.attname AS name, c.confrelid::regclass::text AS target FROM pg_constraint c
         JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
@@ -119,18 +183,30 @@ def references(db: Database, table: str) -> dict[str, str]:
         WHERE c.contype = 'f' AND c.conrelid = %s::regclass AND t.attname = 'id'""",
         table,
     )
-    return {each["name"]: each["target"] for each in found}
+    targets = {each["name"]: each["target"] for each in found}
+    return {name: target for name, target in targets.items() if target != PARTS.get(table)}
 
 
-def fetch(db: Database, table: str, id: int | None = None) -> list[Row]:
-    """Rows, with references by what AWS calls what they lead to."""
-    where = "" if id is None else f"WHERE id = {id}"
-    rows = db.sql(f"SELECT * FROM {table} {where}")
+def fetch(db: Database, table: str, key: Key | None = None) -> list[Row]:
+    """Rows with their parts, and references by what AWS calls what they lead to."""
+    if key is None:
+        rows = db.sql(f"SELECT * FROM {table}")
+    else:
+        rows = db.sql(f"SELECT * FROM {table} WHERE {primary_key(table)} = %s", key)
     for column, target in references(db, table).items():
         ids = db.sql("SELECT row_key, cloud_id FROM iasql.base WHERE table_name = %s", target)
         names = {each["row_key"]: each["cloud_id"] for each in ids}
         for row in rows:
             row[column] = names.get(str(row[column]))
+    for part in (part for part, of in PARTS.items() if of == table):
+        link = owner(db, part)
+        parts = fetch(db, part)
+        for row in rows:
+            row[part] = [
+                {name: value for name, value in each.items() if name not in {"id", *link}}
+                for each in parts
+                if all(each[here] == row[there] for here, there in link.items())
+            ]
     return rows
 
 
@@ -141,7 +217,8 @@ def plain(row: Row) -> Row:
         if isinstance(value, datetime):
             return value.astimezone(UTC).replace(microsecond=0)
         if isinstance(value, list):
-            return sorted(value)
+            each = [plain(one) if isinstance(one, dict) else one for one in value]
+            return sorted(each, key=str)
         return None if name.endswith("_port") and value == -1 else value
 
     return {name: cell(name, value) for name, value in row.items() if name != "id"}
@@ -153,7 +230,7 @@ class Case:
     def __init__(self, db: Database, cloud: Cloud, table: str, region: str = REGION) -> None:
         self.db, self.cloud, self.table, self.region = db, cloud, table, region
         self.description: Description = TABLES[table](cloud, region)
-        self.ids: dict[str, int] = {}
+        self.keys: dict[str, Key] = {}
 
     def parents(self) -> None:
         for parent in self.description.parents:
@@ -167,14 +244,27 @@ class Case:
             self.insert(name, self.description.rows[name])
         apply(self.db)
 
-    def insert(self, name: str, row: dict[str, Any]) -> int:
+    def insert(self, name: str, row: dict[str, Any]) -> None:
         here = {"region": self.region} if self.table not in GLOBAL else {}
-        self.ids[name] = insert(self.db, self.table, row | here)
-        return self.ids[name]
+        self.keys[name] = insert(self.db, self.table, row | here)
+
+    def update(self, name: str, row: dict[str, Any]) -> None:
+        self.keys[name] = update(self.db, self.table, self.keys[name], row)
+
+    def delete(self, *names: str) -> None:
+        delete(self.db, self.table, *(self.keys[name] for name in names))
 
     def row(self, name: str) -> Row:
-        (row,) = fetch(self.db, self.table, self.ids[name])
+        (row,) = fetch(self.db, self.table, self.keys[name])
         return row
+
+    def line(self, action: str, name: str) -> dict[str, Any]:
+        """How a plan shows what is done with a row."""
+        return {"action": action, "table_name": self.table, "id": shown(self.keys[name])}
+
+    def drift(self, change: str, name: str) -> dict[str, Any]:
+        """How drift of a row is shown."""
+        return {"change": change, "table_name": self.table, "id": shown(self.keys[name])}
 
     def seen(self, row: Row) -> Row | None:
         """What the cloud holds of a row."""
@@ -208,7 +298,7 @@ def sets(change: Change) -> str:
 
 
 def test_every_table_has_a_description(db: Database) -> None:
-    assert sorted(install(db)) == sorted(TABLES)
+    assert sorted(install(db)) == sorted([*TABLES, *PARTS])
 
 
 def test_every_column_has_values(site: Database, cloud: Cloud) -> None:
@@ -225,11 +315,18 @@ def test_every_column_has_values(site: Database, cloud: Cloud) -> None:
         }
         assert has_region == (table not in GLOBAL), table
         columns -= {"region"}
+        columns |= {part for part, of in PARTS.items() if of == table}
         rows, others = description.rows.values(), description.changes
         in_rows = {name for row in rows for name, value in row.items() if value is not None}
         assert columns == in_rows, table
         assert columns == {name for change in others for name in change.set}, table
         assert {change.of for change in others} <= set(description.rows), table
+    for part, of in PARTS.items():
+        description = TABLES[of](cloud, REGION)
+        columns = set(written(site, part)) - {"region", *owner(site, part)}
+        for rows in list(description.rows.values()), [it.set for it in description.changes]:
+            parts = [each for row in rows for each in row.get(part, [])]
+            assert columns == {name for each in parts for name in each}, part
 
 
 # Into the cloud and back
@@ -241,7 +338,7 @@ def test_every_column_goes_into_the_cloud_and_back(case: Case, server: Server) -
     for name, wanted in case.description.rows.items():
         row = case.agree(name)
         for column, value in wanted.items():
-            if not isinstance(value, Sql):
+            if column not in PARTS and not isinstance(value, Sql):
                 assert plain({column: row[column]}) == plain({column: value})
     # AWS makes a default group with each VPC; they are nobody's rows until a sync.
     for line in case.db.sql("SELECT action, table_name FROM iasql_sync()"):
@@ -265,7 +362,7 @@ def test_what_is_made_is_made_in_one_apply(case: Case, emulator: Emulator) -> No
         case.insert(name, row)
     done = apply(case.db)
     made = [line["id"] for line in done if line["table_name"] == case.table]
-    assert set(case.ids.values()) <= set(made)
+    assert {shown(key) for key in case.keys.values()} <= set(made)
     assert {line["action"] for line in done} == {"create"}
     for name in case.description.rows:
         case.agree(name)
@@ -278,7 +375,7 @@ def test_what_is_made_is_made_in_one_apply(case: Case, emulator: Emulator) -> No
 def restore(case: Case, change: Change, before: Row) -> None:
     """Takes a change back."""
     row = before | case.description.rows[change.of]
-    update(case.db, case.table, case.ids[change.of], {name: row[name] for name in change.set})
+    case.update(change.of, {name: row[name] for name in change.set})
     case.db.sql("SELECT * FROM iasql_apply()")
 
 
@@ -286,11 +383,10 @@ def restore(case: Case, change: Change, before: Row) -> None:
 def test_a_change_sends_what_differs_and_nothing_else(case: Case, emulator: Emulator) -> None:
     case.start(*case.description.rows)
     for change in case.description.changes:
-        id = case.ids[change.of]
         before = case.row(change.of)
-        update(case.db, case.table, id, change.set)
+        case.update(change.of, change.set)
         (line,) = case.db.sql("SELECT action, table_name, id FROM iasql_plan_apply()")
-        assert line == {"action": change.action, "table_name": case.table, "id": id}, sets(change)
+        assert line == case.line(change.action, change.of), sets(change)
         steps = case.db.sql("SELECT columns, reason FROM iasql_plan()")
         for step in steps:
             # NULL for what AWS fills in asks for nothing.
@@ -315,8 +411,8 @@ def test_a_change_sends_what_differs_and_nothing_else(case: Case, emulator: Emul
 def test_the_same_values_again_are_no_change(case: Case, emulator: Emulator) -> None:
     case.start(*case.description.rows)
     since = emulator.mark()
-    for name, id in case.ids.items():
-        update(case.db, case.table, id, case.description.rows[name])
+    for name, row in case.description.rows.items():
+        case.update(name, row)
     assert apply(case.db) == NOTHING
     assert changes(emulator, since) == []
 
@@ -332,7 +428,7 @@ def test_nothing_that_has_no_column_is_dropped(case: Case) -> None:
     before = {name: case.description.extras(case.cloud, case.row(name)) for name in names}
     for change in updates:
         was = case.row(change.of)
-        update(case.db, case.table, case.ids[change.of], change.set)
+        case.update(change.of, change.set)
         case.db.sql("SELECT * FROM iasql_apply()")
         row = case.agree(change.of, sets(change))
         extras = case.description.extras(case.cloud, row)
@@ -356,7 +452,7 @@ def test_drift_is_seen_and_put_right(case: Case, emulator: Emulator) -> None:
         assert case.seen(row) != plain(row), sets(change)
         (drift,) = case.db.sql("SELECT change, table_name, id, columns FROM iasql_drift()")
         assert set(drift.pop("columns")) == set(change.set), sets(change)
-        assert drift == {"change": "changed", "table_name": case.table, "id": row["id"]}
+        assert drift == case.drift("changed", change.of)
         plan = case.db.sql("SELECT action, reason FROM iasql_plan()")
         assert plan == [{"action": "update", "reason": "drift"}], sets(change)
         apply(case.db)
@@ -375,12 +471,12 @@ def test_drift_is_taken_over_by_sync(case: Case, emulator: Emulator) -> None:
         change.drift(case.cloud, row)
         since = emulator.mark()
         done = case.db.sql("SELECT action, table_name, id FROM iasql_sync()")
-        assert done == [{"action": "update", "table_name": case.table, "id": row["id"]}]
+        assert done == [case.line("update", change.of)]
         after = case.agree(change.of, sets(change))
         assert plain(after) != plain(row)
         assert case.db.sql("SELECT * FROM iasql_plan()") == NOTHING
         assert changes(emulator, since) == []
-        update(case.db, case.table, row["id"], {name: row[name] for name in change.set})
+        case.update(change.of, {name: row[name] for name in change.set})
         apply(case.db)
         case.agree(change.of)
 
@@ -393,10 +489,9 @@ def test_what_was_deleted_behind_our_back_is_made_again(case: Case) -> None:
         case.description.remove(case.cloud, row)
         assert case.seen(row) is None
         drift = case.db.sql("SELECT change, table_name, id FROM iasql_drift()")
-        gone = {"change": "deleted", "table_name": case.table, "id": row["id"]}
-        assert gone in drift
+        assert case.drift("deleted", name) in drift
         plan = case.db.sql("SELECT action, table_name, id FROM iasql_plan_apply()")
-        assert {"action": "create", "table_name": case.table, "id": row["id"]} in plan
+        assert case.line("create", name) in plan
         apply(case.db)
         case.agree(name)
 
@@ -406,12 +501,12 @@ def test_what_was_deleted_behind_our_back_is_gone_after_sync(
     case: Case, emulator: Emulator
 ) -> None:
     case.start(*case.description.rows)
-    for name, id in case.ids.items():
+    for name, key in case.keys.items():
         case.description.remove(case.cloud, case.row(name))
         since = emulator.mark()
         done = case.db.sql("SELECT action, table_name FROM iasql_sync()")
         assert {"action": "delete", "table_name": case.table} in done
-        assert fetch(case.db, case.table, id) == []
+        assert fetch(case.db, case.table, key) == []
         assert case.db.sql("SELECT * FROM iasql_plan()") == NOTHING
         assert changes(emulator, since) == []
 
@@ -419,9 +514,9 @@ def test_what_was_deleted_behind_our_back_is_gone_after_sync(
 @every(WRITTEN)
 def test_a_row_that_is_deleted_is_deleted(case: Case) -> None:
     case.start(*case.description.rows)
-    rows = {name: case.row(name) for name in case.ids}
+    rows = {name: case.row(name) for name in case.keys}
     for name, row in rows.items():
-        case.db.sql(f"DELETE FROM {case.table} WHERE id = %s", row["id"])
+        case.delete(name)
         assert case.db.sql(PLAN) == [{"action": "delete", "table_name": case.table}]
         assert len(apply(case.db)) == 1
         assert case.seen(row) is None, name
@@ -430,11 +525,11 @@ def test_a_row_that_is_deleted_is_deleted(case: Case) -> None:
 @every(WRITTEN)
 def test_deleting_what_is_gone_already_succeeds(case: Case, emulator: Emulator) -> None:
     case.start(*case.description.rows)
-    names = iter(list(case.ids))
+    names = iter(list(case.keys))
     # Gone before the apply looks.
-    row = case.row(next(names))
-    case.description.remove(case.cloud, row)
-    case.db.sql(f"DELETE FROM {case.table} WHERE id = %s", row["id"])
+    name = next(names)
+    case.description.remove(case.cloud, case.row(name))
+    case.delete(name)
     since = emulator.mark()
     assert apply(case.db) == NOTHING
     assert changes(emulator, since) == []
@@ -445,7 +540,7 @@ def test_deleting_what_is_gone_already_succeeds(case: Case, emulator: Emulator) 
         case.insert(name, case.description.rows["full"])
         apply(case.db)
     row = case.row(name)
-    case.db.sql(f"DELETE FROM {case.table} WHERE id = %s", row["id"])
+    case.delete(name)
     assert case.db.sql(PLAN) == [{"action": "delete", "table_name": case.table}]
     case.description.remove(case.cloud, row)
     emulator.faults(
@@ -479,7 +574,7 @@ def test_a_row_for_what_exists_takes_it_over(
         plan = db.sql("SELECT action, table_name FROM iasql_plan_apply()")
         if not case.description.named:
             # Nothing tells it from another like it: AWS takes both.
-            assert plan == [{"action": "create", "table_name": case.table}] * len(other.ids)
+            assert plan == [{"action": "create", "table_name": case.table}] * len(other.keys)
             return
         assert plan == NOTHING
         assert apply(db) == NOTHING
@@ -531,7 +626,7 @@ def test_lists_come_whole_however_small_their_pages(
         assert ours == [row for row in theirs if row in ours or row.get("group_name") != "default"]
         assert other.sql("SELECT * FROM iasql_plan()") == NOTHING
     # To remove them, too, every one has to be found.
-    case.db.sql(f"DELETE FROM {case.table} WHERE id = ANY(%s)", list(case.ids.values()))
+    case.delete(*case.keys)
     assert len(apply(case.db)) == 10
 
 
@@ -543,7 +638,7 @@ def test_the_same_can_be_in_two_regions(case: Case, emulator: Emulator, server: 
     there.start("full")
     here, elsewhere = case.agree("full"), there.agree("full")
     assert (here["region"], elsewhere["region"]) == (REGION, ELSEWHERE)
-    case.db.sql(f"DELETE FROM {case.table} WHERE id = %s", here["id"])
+    case.delete("full")
     assert len(apply(case.db)) == 1
     assert case.seen(here) is None
     there.agree("full")
@@ -556,9 +651,19 @@ def test_the_same_can_be_in_two_regions(case: Case, emulator: Emulator, server: 
     assert there.seen(elsewhere) is not None
 
 
-@every(
-    sorted(set(REGIONAL) - {"subnet", "security_group", "security_group_rule", "repository_policy"})
-)
+#: Those that refer to what stays where it is.
+TIED = {
+    "listener",
+    "load_balancer",
+    "repository_policy",
+    "security_group",
+    "security_group_rule",
+    "subnet",
+    "target_group",
+}
+
+
+@every(sorted(set(REGIONAL) - TIED))
 def test_a_row_moves_to_another_region(case: Case) -> None:
     case.start("bare")
     case.db.sql("UPDATE aws_regions SET is_enabled = true WHERE region = %s", ELSEWHERE)
@@ -584,13 +689,13 @@ def images(site: Database, cloud: Cloud) -> Case:
     push(cloud, REGION, "web", "uno", content="one")
     site.sql("SELECT * FROM iasql_sync()")
     for row in site.sql("SELECT id, coalesce(tag, 'none') AS tag FROM repository_image"):
-        case.ids[row["tag"]] = row["id"]
+        case.keys[row["tag"]] = row["id"]
     return case
 
 
 def test_images_are_imported(images: Case, server: Server) -> None:
-    assert sorted(images.ids) == ["none", "one", "two", "uno"]
-    for name in images.ids:
+    assert sorted(images.keys) == ["none", "one", "two", "uno"]
+    for name in images.keys:
         images.agree(name)
     with twin(server) as other:
         ours = sorted((plain(row) for row in fetch(images.db, "repository_image")), key=str)
@@ -606,7 +711,7 @@ def test_images_are_not_written(images: Case) -> None:
 
 
 def test_images_are_deleted(images: Case, emulator: Emulator) -> None:
-    rows = {name: images.row(name) for name in images.ids}
+    rows = {name: images.row(name) for name in images.keys}
     since = emulator.mark()
     images.db.sql("DELETE FROM repository_image WHERE tag = 'one' OR tag IS NULL")
     assert len(apply(images.db)) == 2
@@ -619,7 +724,7 @@ def test_images_are_deleted(images: Case, emulator: Emulator) -> None:
     images.description.remove(images.cloud, rows["two"])
     assert apply(images.db) == NOTHING
     drift = images.db.sql("SELECT change, id FROM iasql_drift()")
-    assert drift == [{"change": "deleted", "id": images.ids["two"]}]
+    assert drift == [{"change": "deleted", "id": images.keys["two"]}]
     images.db.sql("SELECT * FROM iasql_sync()")
     assert [row["tag"] for row in fetch(images.db, "repository_image")] == ["uno"]
 
@@ -722,7 +827,7 @@ def test_groups_that_name_each_other_come_and_go(
     for name in "group", "group back", "itself":
         case.insert(name, case.description.rows[name])
     apply(site)
-    for name in case.ids:
+    for name in case.keys:
         case.agree(name)
     site.sql(
         "DELETE FROM security_group_rule WHERE source_security_group IS NOT NULL AND "
@@ -757,12 +862,14 @@ def test_a_new_group_has_the_rules_of_its_rows_and_no_other(site: Database, clou
 def test_an_account_of_a_hundred_of_each_is_imported(
     empty_db: Database, cloud: Cloud, emulator: Emulator
 ) -> None:
-    ec2 = cloud.ec2
+    ec2, iam = cloud.ec2, cloud.client("iam")
+    trust = json.dumps(aws_iam.trust("ec2.amazonaws.com"))
     for number in range(100):
         name = f"many-{number}"
         cloud.logs.create_log_group(logGroupName=name)
         cloud.ecr.create_repository(repositoryName=name)
         cloud.ecr_public.create_repository(repositoryName=name)
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
         push(cloud, REGION, name, "latest")
         cloud.ecr.set_repository_policy(
             repositoryName=name,
@@ -785,6 +892,7 @@ def test_an_account_of_a_hundred_of_each_is_imported(
         "public_repository": 100,
         "repository_image": 100,
         "repository_policy": 100,
+        "role": 100,
         "vpc": 101,
         "subnet": 100 + zones,
         "security_group": 201,

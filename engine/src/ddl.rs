@@ -230,6 +230,11 @@ fn guard(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>) {
             put!(body, "  END IF;");
         }
     }
+    for column in table.sql_columns() {
+        if let Some(becomes) = column.becomes {
+            put!(body, "  NEW.{} := {becomes};", column.name);
+        }
+    }
     for column in table.columns.iter().filter(|c| c.access == Access::ReadOnly) {
         let (default, column, wrong) = (
             column.default,

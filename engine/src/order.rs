@@ -85,12 +85,13 @@ impl Steps {
     /// Whatever points at a thing now has to go, or look elsewhere, before the thing can go.
     fn wait_for_referrers(&mut self, world: &World, doing: &BTreeMap<usize, Doing>) {
         for (&node, change) in doing.iter().filter(|(_, change)| !change.along) {
-            let Some(seen) = &world.nodes[node].seen else { continue };
+            let it = &world.nodes[node];
+            let Some(seen) = &it.seen else { continue };
             let tight = |(link, to): (&Link, usize)| {
                 (!link.reference.loose).then_some((link.place.column, to))
             };
             let referring = world.references(node, &seen.row).filter_map(tight);
-            for (column, to) in referring.chain(world.mentioned(node, &seen.row)) {
+            for (column, to) in referring.chain(world.mentioned(node, &it.region, &seen.row)) {
                 let looks_elsewhere = world.column(node, column).settable();
                 let step = match change.verb.removes() {
                     true => self.removes.get(&node),

@@ -329,7 +329,8 @@ fn waiting(world: &World, doing: &Doings, held: &HashSet<usize>) -> Vec<usize> {
         let seen = it.seen.as_ref().map(|seen| (&it.region, &seen.row));
         let now = seen.or(it.base.as_ref().map(|base| (&base.region, &base.row)));
         if let Some((region, row)) = now {
-            used.extend(world.targets(node, row).map(|(_, to)| to));
+            let mentioned = world.mentioned(node, region, row);
+            used.extend(world.targets(node, row).chain(mentioned).map(|(_, to)| to));
             names.extend(world.key(it.table, region, row).map(|key| (it.table, key)));
         }
     }
@@ -454,7 +455,7 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
     for (node, it) in world.nodes.iter().enumerate() {
         // An id that was written down by hand can't follow what it stood for.
         let Some(wanted) = &it.wanted else { continue };
-        for (column, to) in world.mentioned(node, &wanted.row) {
+        for (column, to) in world.mentioned(node, &wanted.region, &wanted.row) {
             if doing.get(&to).is_some_and(|change| change.verb.removes()) {
                 let (table, label) = (world.table(to).name, world.label(to));
                 let id = world.cloud_id(to).unwrap_or_default();
@@ -468,6 +469,7 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
         }
     }
     for (&node, change) in doing {
+        lacks(world, node, change, plan);
         let table = world.table(node);
         if table.import_only && change.verb != Verb::Delete {
             let words = format!("a {} can only come from the cloud", table.name);
@@ -485,7 +487,51 @@ fn object(world: &World, doing: &Doings, plan: &mut Plan) {
     plan.problems.dedup();
 }
 
+/// What consists of parts has some.
+fn lacks(world: &World, node: usize, change: &Doing, plan: &mut Plan) {
+    let wanted = world.nodes[node].wanted.as_ref().filter(|_| change.verb != Verb::Delete);
+    let Some(wanted) = wanted else { return };
+    for (at, part) in world.table(node).parts() {
+        let none = wanted.row[at].as_array().is_none_or(Vec::is_empty);
+        if world.column(node, at).some && none {
+            let (owner, by) = (part.owner.unwrap_or_default(), world.table(node).known_by());
+            let known = world.table(node).position(by).map(|at| &wanted.row[at]);
+            let known = plain(known.unwrap_or(&wanted.pk));
+            let words = format!(
+                "has no {part}: INSERT INTO {part} with {owner} {known} first, or delete the row",
+                part = part.name
+            );
+            plan.problems.push((node, words));
+        }
+    }
+}
+
 impl Plan {
+    /// The steps that remove what is then made anew for the same row, with the node that has the row.
+    pub fn remakes(&self, world: &World) -> Vec<(usize, u32)> {
+        let heir = |node: usize| {
+            let it = &world.nodes[node];
+            let pk = it.base.as_ref().map(|base| plain(&base.pk));
+            world.nodes.iter().position(|other| {
+                let wanted = other.wanted.as_ref().filter(|_| other.table == it.table);
+                wanted.map(|wanted| plain(&wanted.pk)) == pk
+            })
+        };
+        let removal = |change: &Change| {
+            let node = match change.verb {
+                Verb::Replace if !world.table(change.node).revises => change.node,
+                Verb::Delete if world.nodes[change.node].parted => heir(change.node)?,
+                _ => return None,
+            };
+            let removes = |&&step: &&u32| {
+                let action = &self.steps[step as usize].action;
+                matches!(action, wire::Action::Delete { .. })
+            };
+            Some((node, *change.steps.iter().find(removes)?))
+        };
+        self.changes.iter().filter_map(removal).collect()
+    }
+
     /// The nodes whose rows come back.
     pub fn back(&self) -> HashSet<usize> {
         let kept = self.settled.iter().filter(|(_, settled)| *settled == Settled::Kept);
@@ -580,7 +626,7 @@ fn steps(world: &World, doing: &Doings, drafts: &[order::Draft], plan: &mut Plan
         let row = it.wanted.as_ref().map_or(&empty, |w| &w.row);
         let action = match (change.verb, draft.makes) {
             (Verb::Update, _) => wire::Action::Update {
-                was: in_cloud_terms(world, node, was, &none),
+                was: in_cloud_terms(world, node, &let_go(world, node, was, &anew), &none),
                 row: in_cloud_terms(world, node, row, &anew),
             },
             (_, true) => wire::Action::Create {
@@ -649,6 +695,21 @@ fn in_cloud_terms(world: &World, node: usize, row: &Row, anew: &HashMap<usize, u
                 },
                 None => world.cloud_name(to, link.reference.column).cloned().unwrap_or(Value::Null),
             }
+        });
+    }
+    said
+}
+
+/// What is seen, as it is when its update has its turn: a reference to what is made anew leads
+/// nowhere any more. The new one may go by the same name, and still has to be pointed at.
+fn let_go(world: &World, node: usize, row: &Row, anew: &HashMap<usize, u32>) -> Row {
+    let mut said = row.clone();
+    for link in world.links(node).iter().filter(|link| link.reference.by == By::Name) {
+        let column = link.place.definition(world.table(node));
+        let optional = column.is_some_and(|column| column.settable() && !column.required);
+        link.place.change(&mut said, |cell| match node_in(cell) {
+            Some(to) if optional && anew.contains_key(&to) => Value::Null,
+            _ => cell.clone(),
         });
     }
     said

@@ -3,7 +3,7 @@
 
 use crate::plan::{Verb, edited, pending};
 use crate::table::By;
-use crate::world::{Link, World, node_in, plain};
+use crate::world::{Link, World, node_in, open, plain};
 use crate::{Row, Value, compare};
 use std::collections::HashSet;
 
@@ -42,7 +42,7 @@ enum Fate {
     Seen,
     /// It stays as it is: nothing is known of its thing, or others that stay refer to it.
     Stays,
-    /// It goes.
+    /// It goes, or there is none and nothing is agreed on any more.
     Goes,
 }
 
@@ -69,6 +69,11 @@ pub fn sync(world: &World) -> Sync {
             }
             (Fate::Seen, None, _) => {
                 sync.changes.push(change(Verb::Create, Vec::new(), it.base.is_some()));
+            }
+            // That a row has gone is no wish to be rid of what can't be a row.
+            (Fate::Goes, None, _) => {
+                sync.unrepresented.extend(homeless().map(|why| (node, why)));
+                sync.forgotten.push(node);
             }
             (Fate::Goes, ..) => {
                 sync.unrepresented.extend(homeless().map(|why| (node, why)));
@@ -155,10 +160,10 @@ fn lose(world: &World, fates: &mut [Fate]) -> bool {
             None => world.is_unread(link.to, &it.region) || world.is_unread(link.to, ""),
         };
         fates[node] = match it.wanted {
-            None => Fate::None,
+            None if unknown || it.base.is_none() || it.parted => Fate::None,
             // It may well be a row again when more can be read.
             Some(_) if unknown => Fate::Stays,
-            Some(_) => Fate::Goes,
+            _ => Fate::Goes,
         };
         any = true;
     }
@@ -221,7 +226,8 @@ fn changed(world: &World, node: usize, seen: &Row) -> Vec<&'static str> {
     let Some(wanted) = &it.wanted else { return Vec::new() };
     let columns = world.table(node).columns;
     let differs = |&at: &usize| {
-        it.implied.contains(&at) || !compare::equal(columns[at].kind, &wanted.row[at], &seen[at])
+        let same = compare::equal(columns[at].kind, &wanted.row[at], &seen[at]);
+        it.implied.contains(&at) || !(same || open(world, node, at))
     };
     let moved = (wanted.region != it.region).then_some("region");
     (0..columns.len()).filter(differs).map(|at| columns[at].name).chain(moved).collect()

@@ -75,6 +75,17 @@ pub struct Column {
     pub created: bool,
     /// AWS fills it when NULL: a wanted NULL equals anything.
     pub late: bool,
+    /// NULL leaves the choice open, at every apply anew: what AWS says is not filled in. Such a column
+    /// is `late` as well.
+    pub open: bool,
+    /// An SQL expression over NEW that says in AWS's terms what users have written.
+    pub becomes: Option<&'static str>,
+    /// Set to true it asks for something to be done once, after which it is false again.
+    pub request: bool,
+    /// Such a one: it asks that the resource be made anew whatever is lost by it.
+    pub waiver: bool,
+    /// For a column of parts: there has to be at least one.
+    pub some: bool,
     /// NOT NULL.
     pub required: bool,
     /// An SQL expression.
@@ -285,6 +296,11 @@ impl Column {
     /// Whether users write it.
     pub fn settable(&self) -> bool {
         self.access != Access::ReadOnly
+    }
+
+    /// Whether an apply writes it: AWS has the last word, or it is a wish that has come true.
+    pub fn written_back(&self) -> bool {
+        !self.settable() || (self.late && !self.open) || self.request
     }
 
     /// The table of its parts, if that is what it stands for.

@@ -11,6 +11,8 @@ pub enum Order {
     Job(Box<Job>),
     /// Part of the steps to carry out; may come in several messages.
     Steps(Vec<Step>),
+    /// What would be lost by these steps, which remove what is then made anew?
+    Weigh(Vec<Step>),
     /// All steps have been sent: begin.
     Run,
     /// Nothing more is wanted.
@@ -100,6 +102,10 @@ pub enum Report {
     Read { scope: Scope, failure: Option<Failure> },
     /// Everything asked for has been listed.
     ReadAll,
+    /// Something that a step would lose, and that no column or row stands for; in words.
+    Loses { step: u32, what: String },
+    /// All that would be lost has been said.
+    Weighed,
     /// A step has begun.
     Began { step: u32 },
     /// A step is done: what the cloud holds now, for all but deletes.

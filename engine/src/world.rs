@@ -116,6 +116,16 @@ impl Place {
         single.into_iter().chain(parts.iter().filter_map(move |part| part.get(within)))
     }
 
+    /// The column that it is of, or that of a part.
+    pub fn definition(self, table: &Table) -> Option<&'static Column> {
+        let columns: &'static [Column] = table.columns;
+        let column = columns.get(self.column)?;
+        match self.within {
+            None => Some(column),
+            Some(at) => column.parts()?.columns.get(at),
+        }
+    }
+
     /// Puts something else in each of them.
     pub fn change(self, row: &mut Row, mut to: impl FnMut(&Value) -> Value) {
         match (self.within, row.get_mut(self.column)) {
@@ -140,6 +150,12 @@ fn declared(
         Some((Place { column, within: Some(at) }, definition.references.as_ref()?))
     });
     own.chain(parts)
+}
+
+/// Whether the row leaves a choice open, and stays that way.
+pub fn open(world: &World, node: usize, at: usize) -> bool {
+    let wanted = world.nodes[node].wanted.as_ref();
+    world.column(node, at).open && wanted.is_some_and(|wanted| wanted.row[at].is_null())
 }
 
 /// The number of a node in a cell.
@@ -289,17 +305,17 @@ impl World {
         self.references(node, row).map(|(link, target)| (link.place.column, target))
     }
 
-    /// What a row lists by id: column and node.
+    /// What a row in a region lists by id: column and node.
     pub fn mentioned<'a>(
         &'a self,
         node: usize,
+        region: &'a str,
         row: &'a Row,
     ) -> impl Iterator<Item = (usize, usize)> + 'a {
-        let it = &self.nodes[node];
-        self.mentions[it.table].iter().flat_map(move |&(column, to, at)| {
+        self.mentions[self.nodes[node].table].iter().flat_map(move |&(column, to, at)| {
             let ids = row.get(column).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
             let names = self.names.get(&(to, at));
-            let names = names.and_then(|names| names.get(self.tables[to].home(&it.region)));
+            let names = names.and_then(|names| names.get(self.tables[to].home(region)));
             let named = move |id: &Value| names?.get(id.as_str()?)?.iter().rev().flatten().next();
             ids.iter().filter_map(named).map(move |&to| (column, to))
         })
@@ -392,6 +408,13 @@ impl World {
             base.region == it.region && (nameless || self.cloud_id(node) == Some(&base.cloud_id))
         };
         it.orphan || it.base.as_ref().is_some_and(same)
+    }
+
+    /// Whether the row says that what would be lost by making it anew may be.
+    pub fn waives(&self, node: usize) -> bool {
+        let wanted = self.nodes[node].wanted.as_ref();
+        let waiver = self.table(node).columns.iter().position(|column| column.waiver);
+        waiver.zip(wanted).is_some_and(|(at, wanted)| wanted.row[at] == Value::Bool(true))
     }
 
     /// Whether another row has the name of what is seen.
@@ -569,6 +592,11 @@ impl World {
         let known = base.iter().zip(0..).filter(|(base, _)| !base.cloud_id.is_empty());
         let known = known.map(|(base, at)| ((base.region.as_str(), base.cloud_id.as_str()), at));
         let by_cloud_id: HashMap<(&str, &str), usize> = known.collect();
+        // A row knows what was last made for it: while the revision before that one is still there,
+        // that is what is agreed on.
+        let of_row = wanted.iter().zip(&rows).filter(|_| def.revises);
+        let of_row = of_row.filter_map(|(it, &at)| Some(((&*it.region, def.cloud_id(&it.row)?), at)));
+        let of_row: HashMap<(&str, &str), usize> = of_row.collect();
         // The journal speaks as the cloud does: ask it before references become nodes.
         let journal = Journal::new(def, made);
         let mut met = HashSet::new();
@@ -586,10 +614,13 @@ impl World {
                     unfinished: !made.answered,
                     orphan,
                 });
+                let row = of_row.get(&(region.as_str(), id)).map(|at| first + at);
+                let own = row.map(|_| Proof { made_for: row, unfinished: false, orphan: false });
+                let proof = own.or(proof);
                 proofs.push((proof, met.insert((region.as_str(), id))));
             }
         }
-        drop((by_pk, by_cloud_id, met));
+        drop((by_pk, by_cloud_id, of_row, met));
 
         let of_base = |base: Base| Node {
             table,
@@ -795,9 +826,9 @@ impl World {
         let Some(seen) = &stranger.seen else { return false };
         let def = self.tables[stranger.table];
         self.links[stranger.table].iter().filter(|link| link.to != stranger.table).any(|link| {
-            let parent =
-                self.target(&seen.row, link.place.column).filter(|&to| self.nodes[to].unfinished);
-            let parent = parent.filter(|&to| self.nodes[to].wanted.is_some());
+            let parent = link.place.cells(&seen.row).find_map(node_in);
+            let made = |to: &usize| self.nodes[*to].unfinished && self.nodes[*to].wanted.is_some();
+            let parent = parent.filter(made);
             let births = parent.map_or(&[][..], |to| self.table(to).births);
             births.iter().any(|birth| {
                 let own = |at: usize| {

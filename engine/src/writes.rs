@@ -4,7 +4,7 @@ use crate::plan::{Change, Plan, Settled, Verb};
 use crate::sync::Sync;
 use crate::table::{By, Column, Table};
 use crate::wire;
-use crate::world::{Link, Wanted, World, node_in, plain};
+use crate::world::{Link, Wanted, World, node_in, open, plain};
 use crate::{Row, Value, compare};
 use std::collections::{HashMap, HashSet};
 
@@ -241,7 +241,8 @@ impl Answers<'_> {
             link.place.change(&mut said, |cell| self.answered(wanted, link, cell));
         }
         let cell = |((column, own), said): ((&Column, Value), Value)| match column.settable() {
-            true if !(column.late && own.is_null()) => own,
+            true if column.request && whole => said,
+            true if column.open || !(column.late && own.is_null()) => own,
             _ => said,
         };
         let row: Row = table.columns.iter().zip(own).zip(said).map(cell).collect();
@@ -331,7 +332,12 @@ fn as_seen(world: &World, node: usize, pks: &HashMap<usize, Value>) -> Written {
     let it = &world.nodes[node];
     let empty = Row::new();
     let seen = it.seen.as_ref().map_or(&empty, |seen| &seen.row);
-    let row = Terms { world, pks, wins: Wins::Cloud, back: HashSet::new() }.row(node, seen);
+    let mut row = Terms { world, pks, wins: Wins::Cloud, back: HashSet::new() }.row(node, seen);
+    for (at, cell) in row.iter_mut().enumerate() {
+        if open(world, node, at) {
+            *cell = Value::Null;
+        }
+    }
     let named =
         world.table(node).primary_key.map(|name| world.table(node).cell(&row, name).clone());
     let pk = named.or_else(|| pks.get(&node).cloned()).unwrap_or_else(|| world.pk(node));

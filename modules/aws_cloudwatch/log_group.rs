@@ -22,6 +22,9 @@ use futures_util::try_join;
         "logs:CreateLogGroup",
         "logs:DeleteLogGroup",
         "logs:DeleteRetentionPolicy",
+        "logs:DescribeLogStreams",
+        "logs:DescribeMetricFilters",
+        "logs:DescribeSubscriptionFilters",
         "logs:DisassociateKmsKey",
         "logs:PutRetentionPolicy",
         "logs:TagResource",
@@ -65,6 +68,9 @@ pub struct LogGroup {
     /// What it can do and what it costs. A change replaces the group.
     #[column(fixed, labels("STANDARD", "INFREQUENT_ACCESS", "DELIVERY"), default = "'STANDARD'")]
     pub log_group_class: String,
+    /// Lets the group be made anew although that loses what is in it. For the next apply.
+    #[column(waiver, default = "false")]
+    pub replace_anyway: bool,
     /// Tags.
     pub tags: Tags,
 }
@@ -147,6 +153,20 @@ impl Cloud for LogGroup {
         Ok(())
     }
 
+    async fn loses(&self, (logs, _): &Self::Client) -> Result<Vec<&'static str>> {
+        let name = &self.log_group_name;
+        let streams = logs.describe_log_streams().log_group_name(name).limit(1).send().await?;
+        let metrics = logs.describe_metric_filters().log_group_name(name).limit(1).send().await?;
+        let subscriptions = logs.describe_subscription_filters().log_group_name(name).limit(1);
+        let subscriptions = subscriptions.send().await?;
+        let lost = [
+            (streams.log_streams().is_empty(), "its log events"),
+            (metrics.metric_filters().is_empty(), "its metric filters"),
+            (subscriptions.subscription_filters().is_empty(), "its subscription filters"),
+        ];
+        Ok(lost.into_iter().filter(|(none, _)| !none).map(|(_, what)| what).collect())
+    }
+
     async fn delete(&self, (logs, _): &Self::Client) -> Result<()> {
         logs.delete_log_group().log_group_name(&self.log_group_name).send().await.done()
     }
@@ -163,6 +183,7 @@ impl LogGroup {
             retention_in_days: it.retention_in_days.filter(|_| own_retention),
             kms_key_id: it.kms_key_id,
             log_group_class: it.log_group_class.map_or("STANDARD".to_owned(), |it| it.to_string()),
+            replace_anyway: false,
             tags,
         })
     }

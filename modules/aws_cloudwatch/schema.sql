@@ -10,6 +10,7 @@ CREATE TABLE log_group (
   retention_in_days integer,
   kms_key_id text,
   log_group_class log_group_log_group_class_enum NOT NULL DEFAULT 'STANDARD',
+  replace_anyway boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
   UNIQUE (log_group_name, region),
@@ -23,12 +24,14 @@ COMMENT ON COLUMN log_group.creation_time IS 'When it was made.';
 COMMENT ON COLUMN log_group.retention_in_days IS 'How many days log events are kept; for ever, if NULL.';
 COMMENT ON COLUMN log_group.kms_key_id IS 'The ARN of the KMS key that encrypts new log events; AWS takes its own if NULL.';
 COMMENT ON COLUMN log_group.log_group_class IS 'What it can do and what it costs. A change replaces the group.';
+COMMENT ON COLUMN log_group.replace_anyway IS 'Lets the group be made anew although that loses what is in it. For the next apply.';
 COMMENT ON COLUMN log_group.tags IS 'Tags.';
 COMMENT ON COLUMN log_group.region IS 'The region it lives in.';
 CREATE FUNCTION iasql.log_group_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
 BEGIN
   NEW.region := iasql.known_region(NEW.region);
   IF NEW.log_group_class IS NULL THEN NEW.log_group_class := 'STANDARD'; END IF;
+  IF NEW.replace_anyway IS NULL THEN NEW.replace_anyway := false; END IF;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
     NEW.tags := iasql.unwrapped(NEW.tags, 'tags');

@@ -14,6 +14,7 @@ use aws_sdk_ecrpublic::{Client, types};
     writes(
         "ecr-public:CreateRepository",
         "ecr-public:DeleteRepository",
+        "ecr-public:GetRepositoryCatalogData",
         "ecr-public:TagResource",
         "ecr-public:UntagResource"
     )
@@ -39,6 +40,10 @@ pub struct PublicRepository {
     /// When it was made.
     #[column(created, read_only)]
     pub created_at: Option<Timestamp>,
+    /// Lets the repository be made anew although that loses its page in the gallery. For the next
+    /// apply.
+    #[column(waiver, default = "false")]
+    pub replace_anyway: bool,
     /// Tags.
     pub tags: Tags,
 }
@@ -94,6 +99,17 @@ impl Cloud for PublicRepository {
         Ok(())
     }
 
+    async fn loses(&self, ecr: &Client) -> Result<Vec<&'static str>> {
+        let request = ecr.get_repository_catalog_data().repository_name(&self.repository_name);
+        let page = request.send().await?.catalog_data;
+        let shown = page.is_some_and(|page| {
+            let words = [page.description, page.about_text, page.usage_text, page.logo_url];
+            let lists = [page.architectures, page.operating_systems];
+            words.into_iter().flatten().chain(lists.into_iter().flatten().flatten()).count() > 0
+        });
+        Ok(shown.then_some("its page in the gallery").into_iter().collect())
+    }
+
     async fn delete(&self, ecr: &Client) -> Result<()> {
         let name = &self.repository_name;
         match ecr.delete_repository().repository_name(name).send().await.done() {
@@ -117,6 +133,7 @@ impl PublicRepository {
             registry_id: it.registry_id,
             repository_uri: it.repository_uri,
             created_at: it.created_at.map(Timestamp::from),
+            replace_anyway: false,
             tags,
         })
     }

@@ -15,6 +15,7 @@ use types::{EncryptionConfiguration, ImageTagMutabilityExclusionFilter as Exclus
     writes(
         "ecr:CreateRepository",
         "ecr:DeleteRepository",
+        "ecr:GetLifecyclePolicy",
         "ecr:PutImageScanningConfiguration",
         "ecr:PutImageTagMutability",
         "ecr:TagResource",
@@ -79,6 +80,9 @@ pub struct Repository {
         hint = "Write it like arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab; AWS answers with that form of an alias, too."
     )]
     pub kms_key: Option<String>,
+    /// Lets the repository be made anew although that loses its lifecycle policy. For the next apply.
+    #[column(waiver, default = "false")]
+    pub replace_anyway: bool,
     /// Tags.
     pub tags: Tags,
 }
@@ -146,6 +150,15 @@ impl Cloud for Repository {
         Ok(())
     }
 
+    async fn loses(&self, ecr: &Client) -> Result<Vec<&'static str>> {
+        let request = ecr.get_lifecycle_policy().repository_name(&self.repository_name);
+        match request.send().await.map_err(Error::from) {
+            Ok(_) => Ok(vec!["its lifecycle policy"]),
+            Err(error) if error.not_found() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn delete(&self, ecr: &Client) -> Result<()> {
         let name = &self.repository_name;
         match ecr.delete_repository().repository_name(name).send().await.done() {
@@ -179,6 +192,7 @@ impl Repository {
             scan_on_push: it.image_scanning_configuration.is_some_and(|it| it.scan_on_push),
             encryption_type: encryption.as_ref().map(|it| it.encryption_type.to_string()),
             kms_key: encryption.and_then(|it| it.kms_key),
+            replace_anyway: false,
             tags,
         })
     }

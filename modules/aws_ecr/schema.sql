@@ -7,6 +7,7 @@ CREATE TABLE public_repository (
   registry_id text,
   repository_uri text,
   created_at timestamptz,
+  replace_anyway boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   UNIQUE (repository_name),
   UNIQUE (repository_arn) DEFERRABLE
@@ -18,9 +19,11 @@ COMMENT ON COLUMN public_repository.repository_arn IS 'ARN, given by AWS.';
 COMMENT ON COLUMN public_repository.registry_id IS 'The account whose registry it is in, given by AWS.';
 COMMENT ON COLUMN public_repository.repository_uri IS 'What `docker push` and `docker pull` take, given by AWS.';
 COMMENT ON COLUMN public_repository.created_at IS 'When it was made.';
+COMMENT ON COLUMN public_repository.replace_anyway IS 'Lets the repository be made anew although that loses its page in the gallery. For the next apply.';
 COMMENT ON COLUMN public_repository.tags IS 'Tags.';
 CREATE FUNCTION iasql.public_repository_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
 BEGIN
+  IF NEW.replace_anyway IS NULL THEN NEW.replace_anyway := false; END IF;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
     NEW.tags := iasql.unwrapped(NEW.tags, 'tags');
@@ -72,6 +75,7 @@ CREATE TABLE repository (
   scan_on_push boolean NOT NULL DEFAULT false,
   encryption_type repository_encryption_type_enum,
   kms_key text,
+  replace_anyway boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
   UNIQUE (repository_name, region),
@@ -89,6 +93,7 @@ COMMENT ON COLUMN repository.mutability_exclusions IS 'Patterns of the tags that
 COMMENT ON COLUMN repository.scan_on_push IS 'Whether images are scanned for vulnerabilities as they are pushed.';
 COMMENT ON COLUMN repository.encryption_type IS 'How images are encrypted at rest. A change replaces the repository.';
 COMMENT ON COLUMN repository.kms_key IS 'The ARN of the KMS key that encrypts images; AWS takes its own if there is none. A change replaces the repository.';
+COMMENT ON COLUMN repository.replace_anyway IS 'Lets the repository be made anew although that loses its lifecycle policy. For the next apply.';
 COMMENT ON COLUMN repository.tags IS 'Tags.';
 COMMENT ON COLUMN repository.region IS 'The region it lives in.';
 CREATE FUNCTION iasql.repository_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
@@ -97,6 +102,7 @@ BEGIN
   IF NEW.image_tag_mutability IS NULL THEN NEW.image_tag_mutability := 'MUTABLE'; END IF;
   IF NEW.mutability_exclusions IS NULL THEN NEW.mutability_exclusions := '{}'; END IF;
   IF NEW.scan_on_push IS NULL THEN NEW.scan_on_push := false; END IF;
+  IF NEW.replace_anyway IS NULL THEN NEW.replace_anyway := false; END IF;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
     NEW.tags := iasql.unwrapped(NEW.tags, 'tags');

@@ -1,5 +1,10 @@
 //! IAM.
 
+mod role;
+
+pub use role::Role;
+
+use crate::cloud::Of;
 use crate::{Module, VERSION};
 
 /// Identity and access: roles, and what they may do.
@@ -8,7 +13,7 @@ pub const MODULE: Module = Module {
     version: VERSION,
     doc: "Identity and access: roles, and what they may do.",
     depends: &[],
-    resources: &[],
+    resources: &[&Of::<Role>::new()],
     schema: include_str!("schema.sql"),
     extra: "",
 };

@@ -20,6 +20,7 @@ use iasql_engine::wire::{Identity, Settings};
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,26 @@ impl<A: Service, B: Service> Service for (A, B) {
 
     fn connect(config: &SdkConfig, how: How) -> Self {
         (A::connect(config, how.clone()), B::connect(config, how))
+    }
+}
+
+/// A client of a service that an account has once and not per region, for a resource that is in one.
+pub struct Main<C>(C);
+
+impl<C> Deref for Main<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
+impl<C: Service> Service for Main<C> {
+    const NAME: &'static str = C::NAME;
+
+    fn connect(config: &SdkConfig, how: How) -> Self {
+        let main = config.region().map(|region| Region::new(main_region(region.as_ref())));
+        Self(C::connect(&config.to_builder().region(main).build(), how))
     }
 }
 

@@ -561,9 +561,8 @@ pub struct Policies(pub BTreeMap<String, Policy>);
 impl Policies {
     /// What to put and which names to remove to get here from `was`.
     pub fn diff<'a>(&'a self, was: &'a Self) -> (Vec<(&'a String, &'a Policy)>, Vec<&'a String>) {
-        let same = |a: &Policy, b: &Policy| compare::equal(Kind::Policy, &a.0, &b.0);
         let put =
-            self.0.iter().filter(|(name, it)| was.0.get(*name).is_none_or(|was| !same(it, was)));
+            self.0.iter().filter(|(name, it)| !was.0.get(*name).is_some_and(|was| it.means(was)));
         let remove = was.0.keys().filter(|name| !self.0.contains_key(*name));
         (put.collect(), remove.collect())
     }
@@ -606,6 +605,11 @@ impl Policy {
     /// The text that a service takes.
     pub fn to_text(&self) -> String {
         self.0.to_string()
+    }
+
+    /// Whether another says the same, however it is spelled.
+    pub fn means(&self, other: &Self) -> bool {
+        compare::equal(Self::KIND, &self.0, &other.0)
     }
 }
 

@@ -69,6 +69,13 @@ pub trait Cloud: Cells + Clone + 'static {
     /// Removes it. That it is gone already is no error: [`failure::Error::not_found`] is success.
     async fn delete(&self, aws: &Self::Client) -> Result<()>;
 
+    /// What of it no column or row stands for, in words: making it anew would lose that. Asked before
+    /// a replacement; a resource that has an answer has a `waiver` column, too.
+    async fn loses(&self, aws: &Self::Client) -> Result<Vec<&'static str>> {
+        let _ = aws;
+        Ok(Vec::new())
+    }
+
     /// Why AWS does not let it be deleted, if so.
     fn kept(&self) -> Option<&'static str> {
         None
@@ -203,6 +210,13 @@ pub trait Erased: Sync {
         was: &'a Row,
         row: &'a Row,
     ) -> LocalBoxFuture<'a, Result<()>>;
+    /// See [`Cloud::loses`].
+    fn loses<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        was: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<Vec<&'static str>>>;
     /// See [`Cloud::delete`].
     fn delete<'a>(
         &'a self,
@@ -316,6 +330,15 @@ impl<R: Cloud> Erased for Of<R> {
         Box::pin(
             async move { R::from_row(row)?.update(&R::from_row(was)?, &aws.writer(region)).await },
         )
+    }
+
+    fn loses<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        was: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<Vec<&'static str>>> {
+        Box::pin(async move { R::from_row(was)?.loses(&aws.reader(region)).await })
     }
 
     fn delete<'a>(

@@ -10,7 +10,7 @@ use super::{Erased, Sink};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use iasql_engine::Row;
 use iasql_engine::table::Table;
-use iasql_engine::wire::{Report, Scope, Seen};
+use iasql_engine::wire::{Action, Report, Scope, Seen, Step};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
@@ -64,6 +64,27 @@ pub async fn read(
             },
         }
     }
+}
+
+/// Asks what steps would lose that remove something which is then made anew, and reports that. What
+/// can't be asked may be lost, too.
+pub async fn weigh(aws: &Aws, steps: &[Step], resource: Lookup<'_>, report: &dyn Fn(Report)) {
+    let asked = steps.iter().map(|step| async move {
+        let (Some(resource), Action::Delete { was }) = (resource(&step.table), &step.action) else {
+            return;
+        };
+        let lost = resource.loses(aws, &step.region, was).await;
+        let words = match lost {
+            Ok(words) => words.into_iter().map(str::to_owned).collect(),
+            Err(error) if error.not_found() => Vec::new(),
+            Err(error) => vec![format!("what could not be read ({})", error.failure().message)],
+        };
+        for what in words {
+            report(Report::Loses { step: step.number, what });
+        }
+    });
+    asked.collect::<FuturesUnordered<_>>().collect::<()>().await;
+    report(Report::Weighed);
 }
 
 /// Lists one scope. Credentials that expire in the middle are loaded anew, once.

@@ -547,8 +547,11 @@ impl<'a> Run<'a> {
 
     /// Brings what exists in line with what is wanted.
     async fn align(&self, job: &Job<'a>, seen: Row, row: &Row) -> Result<Row> {
-        match compare::differing(job.resource.table(), row, &seen).is_empty() {
-            true => Ok(merged(job.resource.table(), row, &seen)),
+        let table = job.resource.table();
+        let mut differing = compare::differing(table, row, &seen).into_iter();
+        // What is wished of a resource that is there already is not wished of a new one.
+        match differing.all(|at| table.columns[at].request) {
+            true => Ok(merged(table, row, &seen)),
             false => self.update(job, &seen, row).await,
         }
     }
@@ -837,6 +840,8 @@ fn merged(table: &Table, row: &Row, seen: &Row) -> Row {
     cells
         .map(|((column, wanted), seen)| match column.access {
             Access::ReadOnly => seen.clone(),
+            // What was asked for has been done.
+            _ if column.request => Value::Bool(false),
             _ if column.late && wanted.is_null() => seen.clone(),
             _ => wanted.clone(),
         })

@@ -1,7 +1,7 @@
 //! A cloud in a few lines: it makes ids, insists on its rules, makes things by itself, and keeps some.
 
-use super::tables::{ALL, named};
-use iasql_engine::table::{Access, Table};
+use super::tables::{ALL, change, mentions, named, references};
+use iasql_engine::table::{Access, Column, Reference, Table};
 use iasql_engine::wire::Seen;
 use iasql_engine::{Row, Value, compare};
 use serde_json::json;
@@ -17,6 +17,8 @@ pub struct Thing {
     pub mark: Option<String>,
     /// It has become something that no row can stand for.
     pub opaque: bool,
+    /// The things that its loose references led to when they were written, by column.
+    tied: BTreeMap<&'static str, BTreeSet<u32>>,
 }
 
 impl fmt::Debug for Thing {
@@ -49,14 +51,31 @@ impl Thing {
         }
     }
 
+    /// Which column of `self` refers to `other`, and whether loosely; lists of ids count.
+    fn ties(&self, other: &Thing) -> impl Iterator<Item = (&'static str, bool)> {
+        let near = other.region.is_empty() || other.region == self.region;
+        let named = move |table: &str, column: &str, cell: &Value| {
+            let this = cell == other.cell(column) && !cell.is_null();
+            table == other.table.name && near && this
+        };
+        let references = references(self.table, &self.row);
+        let references = references.filter_map(move |(column, to, cell)| {
+            named(to.table, to.column, cell).then_some((column.name, to.loose))
+        });
+        let mentions = mentions(self.table, &self.row);
+        references.chain(mentions.filter_map(move |(column, to, id)| {
+            named(to.table, to.column, id).then_some((column.name, false))
+        }))
+    }
+
     /// Which column of `self` refers to `other`.
     fn refers(&self, other: &Thing) -> Option<&'static str> {
-        self.table.columns.iter().enumerate().find_map(|(at, column)| {
-            let reference = column.references.as_ref()?;
-            let near = other.region.is_empty() || other.region == self.region;
-            let named = self.row[at] == *other.cell(reference.column) && !self.row[at].is_null();
-            (reference.table == other.table.name && near && named).then_some(column.name)
-        })
+        self.ties(other).map(|(column, _)| column).next()
+    }
+
+    /// Whether `other` can't go before `self`.
+    fn holds(&self, other: &Thing) -> bool {
+        self.ties(other).any(|(_, loose)| !loose)
     }
 }
 
@@ -67,6 +86,10 @@ pub enum Refusal {
     Exists(u32),
     Overlaps(u32),
     NoSuch(&'static str, Value),
+    /// There is nothing of this id.
+    NoSuchId(String),
+    /// No listener leads there.
+    NotEnabled(String),
     Kept(&'static str),
     Born,
     Nonsense(String),
@@ -105,11 +128,64 @@ impl Cloud {
         let here =
             |thing: &&Thing| thing.table.name == table && thing.region == region && !thing.opaque;
         let seen = |thing: &Thing| Seen {
-            row: thing.row.clone(),
+            row: self.shown(thing),
             mark: thing.mark.clone(),
             kept: thing.kept().map(str::to_owned),
         };
         self.things.values().filter(here).map(seen).collect()
+    }
+
+    /// What a cell of a thing leads to.
+    pub fn lead(&self, thing: &Thing, to: &Reference, cell: &Value) -> Option<u32> {
+        let leads = |other: &Thing| {
+            let near = other.region.is_empty() || other.region == thing.region;
+            other.table.name == to.table && near && other.cell(to.column) == cell
+        };
+        self.things.iter().find(|(_, other)| leads(other)).map(|(&at, _)| at)
+    }
+
+    /// A row as the cloud tells it. What a loose reference led to may be gone, and another one be
+    /// there under its name.
+    pub fn shown(&self, thing: &Thing) -> Row {
+        let mut row = thing.row.clone();
+        let there: Vec<u32> = thing.tied.values().flatten().copied().collect();
+        change(thing.table, &mut row, |_, to, cell| {
+            let led = || self.lead(thing, to, cell).is_some_and(|at| there.contains(&at));
+            if to.loose && cell.is_string() && !led() {
+                *cell = json!(format!("gone {}", cell.as_str().unwrap_or_default()));
+            }
+        });
+        row
+    }
+
+    /// Things that no row can stand for: what they refer to is gone, or is such a thing.
+    pub fn homeless(&self) -> BTreeSet<u32> {
+        let mut homeless = BTreeSet::new();
+        loop {
+            let lost = |(&at, thing): (&u32, &Thing)| {
+                let row = self.shown(thing);
+                let lost = references(thing.table, &row).any(|(_, to, cell)| {
+                    let to = self.lead(thing, to, cell);
+                    !cell.is_null() && to.is_none_or(|to| homeless.contains(&to))
+                });
+                (lost && !homeless.contains(&at)).then_some(at)
+            };
+            let more: Vec<u32> = self.things.iter().filter_map(lost).collect();
+            if more.is_empty() {
+                return homeless;
+            }
+            homeless.extend(more);
+        }
+    }
+
+    /// Remembers what the loose references of a column lead to.
+    fn tie(&self, thing: &mut Thing, column: &'static Column) {
+        let here = references(thing.table, &thing.row);
+        let led = here
+            .filter(|(at, to, cell)| at.name == column.name && to.loose && !cell.is_null())
+            .filter_map(|(_, to, cell)| self.lead(thing, to, cell))
+            .collect();
+        thing.tied.insert(column.name, led);
     }
 
     /// The default net of a region and what comes with it.
@@ -137,12 +213,13 @@ impl Cloud {
                 row: row.clone(),
                 mark: None,
                 opaque: false,
+                tied: BTreeMap::new(),
             };
             self.fill(&mut thing, 0)?;
             self.check(&thing)?;
             return Err(Refusal::Nonsense("the name default is taken".into()));
         }
-        let marks = !matches!(table.name, "repo" | "policy" | "tree" | "person" | "pool");
+        let marks = matches!(table.name, "net" | "grp" | "rule" | "part" | "host" | "task");
         self.make(named(table.name), region, row.clone(), marks.then(|| mark.to_owned()))
     }
 
@@ -161,12 +238,14 @@ impl Cloud {
     ) -> Result<u32, Refusal> {
         self.next += 1;
         let number = self.next;
-        let mut thing = Thing { table, region: region.to_owned(), row, mark, opaque: false };
+        let (region, tied) = (region.to_owned(), BTreeMap::new());
+        let mut thing = Thing { table, region, row, mark, opaque: false, tied };
         self.fill(&mut thing, number)?;
         self.check(&thing)?;
+        table.columns.iter().for_each(|column| self.tie(&mut thing, column));
         let clash = match table.keys().next() {
-            Some(_) => self.find_key(table, region, &thing.row),
-            None => self.find(table.name, region, thing.id()).filter(|_| table.import_only),
+            Some(_) => self.find_key(table, &thing.region, &thing.row),
+            None => self.find(table.name, &thing.region, thing.id()).filter(|_| table.import_only),
         };
         if let Some(other) = clash {
             return Err(Refusal::Exists(other));
@@ -232,34 +311,46 @@ impl Cloud {
 
     /// References lead somewhere, and what has to be there is.
     fn check(&self, thing: &Thing) -> Result<(), Refusal> {
-        for (at, column) in thing.table.columns.iter().enumerate() {
-            let cell = &thing.row[at];
-            if cell.is_null() {
-                if column.required && column.access != Access::ReadOnly {
-                    return Err(Refusal::Nonsense(format!("{} is missing", column.name)));
-                }
-                continue;
+        for (column, cell) in thing.table.columns.iter().zip(&thing.row) {
+            if cell.is_null() && column.required && column.access != Access::ReadOnly {
+                return Err(Refusal::Nonsense(format!("{} is missing", column.name)));
             }
-            let Some(reference) = &column.references else { continue };
-            let leads = |other: &Thing| {
-                other.table.name == reference.table
-                    && (other.region.is_empty() || other.region == thing.region)
-                    && other.cell(reference.column) == cell
+        }
+        for (_, to, cell) in references(thing.table, &thing.row) {
+            if !cell.is_null() && self.lead(thing, to, cell).is_none() {
+                return Err(Refusal::NoSuch(to.table, cell.clone()));
+            }
+        }
+        for (_, to, id) in mentions(thing.table, &thing.row) {
+            let id = id.as_str().unwrap_or_default();
+            if self.find(to.table, &thing.region, id).is_none() {
+                return Err(Refusal::NoSuchId(id.to_owned()));
+            }
+        }
+        // A service can't use what no listener leads to.
+        if thing.table.name == "service"
+            && let Value::String(target) = thing.cell("target_name")
+        {
+            let led = |other: &Thing| {
+                other.table.name == "listener"
+                    && other.region == thing.region
+                    && other.cell("target_name") == target.as_str()
             };
-            if !self.things.values().any(leads) {
-                return Err(Refusal::NoSuch(reference.table, cell.clone()));
+            if !self.things.values().any(led) {
+                return Err(Refusal::NotEnabled(target.clone()));
             }
         }
         Ok(())
     }
 
-    /// Changes what can be changed; that something else should change is a mistake of the plan.
-    pub fn update(&mut self, at: u32, row: &Row) -> Result<(), Refusal> {
+    /// Changes what is to be other than it was, as far as that can be changed; that something else
+    /// should change is a mistake of the plan.
+    pub fn update(&mut self, at: u32, was: &Row, row: &Row) -> Result<(), Refusal> {
         let Some(thing) = self.things.get(&at) else {
             return Err(Refusal::NoSuch("thing", json!(at)));
         };
         let mut thing = thing.clone();
-        for place in compare::differing(thing.table, row, &thing.row) {
+        for place in compare::differing(thing.table, row, was) {
             let column = &thing.table.columns[place];
             assert!(
                 !column.replaces(),
@@ -268,6 +359,7 @@ impl Cloud {
                 column.name
             );
             thing.row[place] = row[place].clone();
+            self.tie(&mut thing, column);
         }
         self.check(&thing)?;
         self.things.insert(at, thing);
@@ -288,6 +380,7 @@ impl Cloud {
                     "grp" => parent == "net_id" && other.kept().is_some(),
                     "rule" => parent == "grp_id",
                     "policy" => true,
+                    "listener" => parent == "balancer_name",
                     _ => false,
                 };
                 (part && !going.contains(number)).then_some(*number)
@@ -299,7 +392,7 @@ impl Cloud {
             going.extend(more);
         }
         let uses = |(number, other): (&u32, &Thing)| {
-            let used = going.iter().any(|to| other.refers(&self.things[to]).is_some());
+            let used = going.iter().any(|to| other.holds(&self.things[to]));
             (used && !going.contains(number)).then_some(*number)
         };
         let in_use: Vec<u32> = self.things.iter().filter_map(uses).collect();
@@ -313,15 +406,15 @@ impl Cloud {
     /// Whether it goes along with what it is part of.
     pub fn is_part(&self, at: u32) -> bool {
         let thing = &self.things[&at];
-        matches!(thing.table.name, "rule" | "policy") || thing.kept().is_some()
+        matches!(thing.table.name, "rule" | "policy" | "listener") || thing.kept().is_some()
     }
 
-    /// What directly refers to a thing.
+    /// What directly refers to a thing, and has to let go of it before it can go.
     pub fn referring(&self, at: u32) -> Vec<u32> {
         let Some(to) = self.things.get(&at) else { return Vec::new() };
         self.things
             .iter()
-            .filter(|(_, other)| other.refers(to).is_some())
+            .filter(|(_, other)| other.holds(to))
             .map(|(&number, _)| number)
             .collect()
     }
@@ -345,8 +438,13 @@ impl Cloud {
         {
             let place = thing.table.position(definition.name).expect("a column");
             let required = definition.required && value.is_null();
-            if !(required || definition.late && value.is_null()) {
-                self.things.get_mut(&at).expect("a thing").row[place] = value;
+            let mut thing = thing.clone();
+            thing.row[place] = value;
+            self.tie(&mut thing, definition);
+            if !(required || definition.late && thing.row[place].is_null())
+                && self.check(&thing).is_ok()
+            {
+                self.things.insert(at, thing);
             }
         }
     }
@@ -363,22 +461,25 @@ impl Cloud {
         if depth == 0 {
             return String::new();
         }
-        let cells = thing.table.columns.iter().zip(&thing.row).filter_map(|(column, cell)| {
-            let reference = column.references.as_ref();
-            let to = reference.and_then(|reference| {
-                self.things.values().find(|to| {
-                    to.table.name == reference.table
-                        && to.cell(reference.column) == cell
-                        && thing.refers(to).is_some()
-                })
-            });
-            match to {
-                Some(to) => Some(format!("{}=({})", column.name, self.gist_of(to, depth - 1))),
-                None if column.access == Access::ReadOnly => None,
-                None => Some(format!("{}={}", column.name, compare::canonical(column.kind, cell))),
+        let gist = |at: Option<u32>| at.map(|at| self.gist_of(&self.things[&at], depth - 1));
+        let mut row = self.shown(thing);
+        change(thing.table, &mut row, |_, to, cell| {
+            if let Some(gist) = gist(self.lead(thing, to, cell)) {
+                *cell = json!(format!("({gist})"));
             }
         });
-        format!("{} {} {}", thing.table.name, thing.region, cells.collect::<Vec<_>>().join(" "))
+        let cell = |(column, cell): (&Column, &Value)| {
+            if let (Some(to), Value::Array(ids)) = (&column.mentions, cell) {
+                let find = |id: &Value| self.find(to.table, &thing.region, id.as_str()?);
+                let ids = ids.iter().map(|id| gist(find(id)).map_or(id.clone(), Value::from));
+                let ids = compare::canonical(column.kind, &ids.collect());
+                return Some(format!("{}={ids}", column.name));
+            }
+            let said = column.access != Access::ReadOnly || column.references.is_some();
+            said.then(|| format!("{}={}", column.name, compare::canonical(column.kind, cell)))
+        };
+        let cells: Vec<_> = thing.table.columns.iter().zip(&row).filter_map(cell).collect();
+        format!("{} {} {}", thing.table.name, thing.region, cells.join(" "))
     }
 }
 

@@ -1,11 +1,11 @@
 //! A database in a few lines: rows and base rows, under the constraints that the DDL states.
 
-use super::tables::{ALL, named};
+use super::tables::{ALL, change, named, references};
 use iasql_engine::table::{By, Reference, Table};
 use iasql_engine::world::{Base, Wanted, World, plain};
 use iasql_engine::writes::{Writes, Written};
 use iasql_engine::{Row, Value, compare};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -58,20 +58,10 @@ impl Database {
             .collect()
     }
 
-    /// Whether a record refers to another.
-    pub fn refers(from: &Table, record: &Record, to: &Table, other: &Record) -> bool {
-        from.columns.iter().zip(&record.row).any(|(column, cell)| {
-            let leads = |reference: &&Reference| match reference.by {
-                By::Id => plain(cell) == plain(&other.pk),
-                By::Name => {
-                    let near = other.region.is_empty() || other.region == record.region;
-                    near && cell == to.cell(&other.row, reference.column)
-                }
-            };
-            let reference =
-                column.references.as_ref().filter(|reference| reference.table == to.name);
-            !cell.is_null() && reference.as_ref().is_some_and(leads)
-        })
+    /// Whether a record refers to another, or a part of it does.
+    pub fn refers(from: &'static Table, record: &Record, to: &Table, other: &Record) -> bool {
+        let mut references = references(from, &record.row);
+        references.any(|(_, reference, cell)| leads(reference, cell, &record.region, to, other))
     }
 
     /// The keys of the rows that refer to a row.
@@ -92,22 +82,23 @@ impl Database {
         self.base.get(key).or_else(|| self.base.iter().find(again).map(|(_, base)| base))
     }
 
-    /// Changes a row, and what refers to it by name: ON UPDATE CASCADE.
+    /// Changes a row, and what refers to it by name: ON UPDATE CASCADE. Its primary key may change.
     pub fn set(&mut self, key: &(&'static str, String), record: Record) {
         let referring = self.referring(key);
-        let Some(old) = self.rows.insert(key.clone(), record.clone()) else { return };
+        let Some(old) = self.rows.remove(key) else { return };
+        self.rows.insert((key.0, plain(&record.pk)), record.clone());
         let table = named(key.0);
-        for child in referring {
+        for child in referring.into_iter().filter(|child| child != key) {
             let mut row = self.rows[&child].clone();
-            for (at, column) in named(child.0).columns.iter().enumerate() {
-                let to = column.references.as_ref();
-                let Some(to) = to.filter(|to| to.by == By::Name && to.table == table.name) else {
-                    continue;
-                };
-                if row.row[at] == *table.cell(&old.row, to.column) {
-                    row.row[at] = table.cell(&record.row, to.column).clone();
-                    row.region.clone_from(&record.region);
+            let mut follows = false;
+            change(named(child.0), &mut row.row, |_, to, cell| {
+                if to.by == By::Name && to.table == table.name && cell == table.cell(&old.row, to.column) {
+                    *cell = table.cell(&record.row, to.column).clone();
+                    follows = true;
                 }
+            });
+            if follows && table.regional() {
+                row.region.clone_from(&record.region);
             }
             if row != self.rows[&child] {
                 self.set(&child, row);
@@ -153,17 +144,27 @@ impl Database {
                     if cell.is_object() && column.sql != "jsonb" {
                         return Err(format!("{at} is {cell}"));
                     }
-                    let Some(reference) = &column.references else { continue };
-                    let to = named(reference.table);
-                    let one = |other: &Record| match reference.by {
-                        By::Id => cell.is_number() && other.pk == *cell,
-                        By::Name => {
-                            let near = other.region.is_empty() || other.region == record.region;
-                            near && cell == to.cell(&other.row, reference.column)
+                    let Some(part) = column.parts() else { continue };
+                    let Some(rows) = cell.as_array() else { return Err(format!("{at} is {cell}")) };
+                    let mut keys = BTreeSet::new();
+                    for row in rows {
+                        let cells = row.as_array().ok_or_else(|| format!("{at} has a part {row}"))?;
+                        let key: Vec<String> = part.keys().map(|at| cells[at].to_string()).collect();
+                        if !keys.insert(key) {
+                            return Err(format!("{at} has two parts of one key"));
                         }
-                    };
-                    if !self.of(to.name).any(one) {
-                        return Err(format!("{at} points at no {}", to.name));
+                        for (column, cell) in part.columns.iter().zip(cells) {
+                            if column.required && cell.is_null() || cell.is_object() {
+                                return Err(format!("{at}: {} is {cell}", column.name));
+                            }
+                        }
+                    }
+                }
+                for (column, reference, cell) in references(table, &record.row) {
+                    let to = named(reference.table);
+                    let one = |other: &Record| leads(reference, cell, &record.region, to, other);
+                    if !cell.is_null() && !self.of(to.name).any(one) {
+                        return Err(format!("{at}: {} points at no {}", column.name, to.name));
                     }
                 }
             }
@@ -187,25 +188,25 @@ impl Database {
         }
         for (table, writes) in world.tables.iter().zip(writes) {
             // Two rows that exchange their names get in each other's way unless they are out of it first.
+            let mut parked = Vec::new();
             for written in &writes.update {
                 let at = (table.name, plain(&written.pk));
+                let there = self.rows.get(&at).cloned();
+                let mut there = there.unwrap_or_else(|| panic!("updates {at:?}, which is not there"));
                 if let Some(name) = table.position("name")
-                    && let Some(mut parked) = self.rows.get(&at).cloned()
-                    && parked.row[name] != written.row[name]
+                    && there.row[name] != written.row[name]
                 {
-                    parked.row[name] = Value::from(format!("parked {}", written.pk));
-                    self.set(&at, parked);
+                    there.row[name] = Value::from(format!("parked {}", written.pk));
+                    there.pk = primary_key(table, &there.pk, &there.row);
+                    self.set(&at, there.clone());
                 }
+                parked.push((table.name, plain(&there.pk)));
             }
-            for written in &writes.update {
-                let at = (table.name, plain(&written.pk));
-                assert!(
-                    self.rows.contains_key(&at),
-                    "updates {} {}, which is not there",
-                    table.name,
-                    written.pk
-                );
-                self.set(&at, record(table, written));
+            for (written, at) in writes.update.iter().zip(&parked) {
+                let mut record = record(table, written);
+                // The row still has the key that it is addressed by, and takes its new name from its cells.
+                record.pk = primary_key(table, &record.pk, &record.row);
+                self.set(at, record);
             }
             for written in &writes.insert {
                 let before =
@@ -250,6 +251,21 @@ impl Database {
             panic!("the database refuses what the engine writes: {why}\n{writes:?}");
         }
     }
+}
+
+/// Whether a reference leads to a row.
+fn leads(reference: &Reference, cell: &Value, region: &str, to: &Table, other: &Record) -> bool {
+    let near = other.region.is_empty() || other.region == region;
+    let this = match reference.by {
+        By::Id => *cell == other.pk,
+        By::Name => near && cell == to.cell(&other.row, reference.column),
+    };
+    reference.table == to.name && !cell.is_null() && this
+}
+
+/// The primary key of a row: its own, or the name that is one.
+pub fn primary_key(table: &Table, own: &Value, row: &Row) -> Value {
+    table.primary_key.map_or(own, |name| table.cell(row, name)).clone()
 }
 
 fn record(table: &Table, written: &Written) -> Record {

@@ -1,12 +1,12 @@
 //! What may happen to a database and a cloud, as lists that can be made up at random and cut short.
 
-use super::cloud::scopes;
+use super::cloud::{Thing, scopes};
 use super::sim::{Dice, How, REGIONS, Sim};
-use super::tables::{ALL, named};
+use super::tables::{self, ALL, named};
 use iasql_engine::table::{Access, By, Column, Kind, Table};
 use iasql_engine::wire::Scope;
 use iasql_engine::world::plain;
-use iasql_engine::{Row, Value};
+use iasql_engine::{Row, Value, compare};
 use proptest::prelude::*;
 use serde_json::json;
 use std::sync::OnceLock;
@@ -115,9 +115,9 @@ pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let (table, row, column, value) = (0u8..11, 0u8..48, 0u8..7, 0u8..8);
+    let (table, row, column, value) = (0u8..16, 0u8..64, 0u8..7, 0u8..8);
     let change = (row.clone(), column.clone(), value.clone());
-    let drift = (0u8..48, column, value.clone());
+    let drift = (0u8..64, column, value.clone());
     let unread = prop::option::weighted(0.3, any::<u8>());
     let fail = prop::option::weighted(0.3, any::<u64>());
     let apply = (any::<u64>(), fail, any::<bool>(), any::<bool>(), unread.clone());
@@ -132,7 +132,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (row, prop::bool::weighted(0.2)).prop_map(|(row, alone)| Op::Move { row, alone }),
         1 => Just(Op::DeleteAll),
         3 => drift.clone().prop_map(|(thing, column, value)| Op::CloudEdit { thing, column, value }),
-        3 => (0u8..48).prop_map(|thing| Op::CloudDelete { thing }),
+        3 => (0u8..64).prop_map(|thing| Op::CloudDelete { thing }),
         2 => new.prop_map(|(table, region, cells)| Op::CloudCreate { table, region, cells }),
         2 => drift.prop_map(|(thing, column, value)| Op::CloudAgain { thing, column, value }),
         1 => (0u8..2, 0u8..3, 0u8..3).prop_map(|(region, repo, tag)| Op::Push { region, repo, tag }),
@@ -169,6 +169,21 @@ fn furnish() -> Sim {
     sim.insert("tree", "r1", json!({"name": "b", "parent": root}));
     sim.insert("person", "", json!({"name": "a", "nets": ["a"]}));
     sim.insert("pool", "", json!({"name": "a"}));
+    assert!(sim.apply_all().whole());
+    let grp = sim.db.of("grp").find(|it| it.region == "r2" && it.row[1] == "a").expect("a group");
+    let seats = json!([[grp.pk, 80]]);
+    let part = sim.db.of("part").find(|it| it.region == "r2").expect("a part");
+    let parts = json!([tables::PART.cloud_id(&part.row)]);
+    sim.insert("balancer", "r2", json!({"name": "a", "seat": seats, "part_ids": parts}));
+    sim.insert("target", "r2", json!({"name": "a", "port": 80}));
+    let cells = json!({"balancer_name": "a", "port": 80, "target_name": "a"});
+    sim.insert("listener", "r2", cells);
+    sim.insert("repo", "r2", json!({"name": "a"}));
+    let boxes = json!([["a", "a", null]]);
+    let cells = json!({"family": "x", "person_name": "a", "box": boxes});
+    let task = sim.insert("task", "r2", cells);
+    let cells = json!({"name": "a", "task_id": task, "target_name": "a", "part_ids": parts});
+    sim.insert("service", "r2", cells);
     assert!(sim.apply_all().whole());
     sim.cloud.push_image("r1", "a", "a").expect("an image");
     sim.sync(&[]);
@@ -284,7 +299,8 @@ pub fn happen(sim: &mut Sim, op: &Op) {
             if let Some(at) = nth_thing(sim, thing) {
                 let table = sim.cloud.things[&at].table;
                 let place = usize::from(column) % table.columns.len();
-                let cell = cell(sim, table, &table.columns[place], "", value, true);
+                let region = sim.cloud.things[&at].region.clone();
+                let cell = cell(sim, table, &table.columns[place], &region, value, true);
                 sim.cloud.drift(at, place, cell);
             }
         }
@@ -377,7 +393,38 @@ fn cell(sim: &Sim, table: &Table, column: &Column, region: &str, choice: u8, clo
         }
         return pick(&values);
     }
+    if let Some(part) = column.parts() {
+        let one = |choice: u8| -> Row {
+            part.columns.iter().map(|it| cell(sim, part, it, region, choice, cloud)).collect()
+        };
+        let whole =
+            |row: &Row| part.columns.iter().zip(row).all(|(it, cell)| !(it.required && cell.is_null()));
+        let mut rows: Vec<Row> =
+            (0..choice % 3).map(|n| one(choice / 3 + n)).filter(whole).collect();
+        rows.dedup_by(|a, b| compare::same_key(part, a, b));
+        return rows.into();
+    }
+    if let Some(to) = &column.mentions {
+        let to = named(to.table);
+        let mut ids: Vec<Value> = if cloud {
+            let here = |it: &&Thing| it.table.name == to.name && it.region == region;
+            sim.cloud.things.values().filter(here).map(|it| json!(it.id())).collect()
+        } else {
+            let here = sim.db.of(to.name).filter(|record| record.region == region);
+            here.filter_map(|record| Some(json!(to.cloud_id(&record.row)?))).collect()
+        };
+        let first = usize::from(choice) % ids.len().max(1);
+        ids.rotate_left(first);
+        ids.truncate(usize::from(choice) % 3);
+        return if ids.is_empty() { Value::Null } else { ids.into() };
+    }
     match (column.kind, column.name) {
+        (Kind::Policies, _) => pick(&[
+            Value::Null,
+            json!({}),
+            json!({"a": {"Statement": []}, "b": {"Statement": {"Action": "a:b"}}}),
+            json!({"b": {"Statement": [{"Action": ["A:B"]}]}, "a": {"Statement": []}}),
+        ]),
         (Kind::Range, _) => {
             let null = if column.required { json!("10.0.0.0/16") } else { Value::Null };
             pick(&[json!("10.0.1.0/24"), json!("10.0.2.0/24"), null, json!("0.0.0.0/0")])
@@ -394,6 +441,7 @@ fn cell(sim: &Sim, table: &Table, column: &Column, region: &str, choice: u8, clo
             pick(&[json!("a"), json!("b"), json!("c"), json!("default")])
         }
         (_, "name") => pick(&[json!("a"), json!("b"), json!("c")]),
+        (Kind::Plain, "port" | "weight") => pick(&[json!(80), json!(443)]),
         (_, "egress" | "public" | "is_open") => pick(&[json!(true), json!(false)]),
         (_, "level") => pick(&[json!("low"), json!("high")]),
         (_, _) if column.late => pick(&[Value::Null, json!("x"), json!("y")]),

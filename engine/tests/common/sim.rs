@@ -1,8 +1,8 @@
 //! What the caller's backend and its worker do around the engine: look, plan, carry out, write back.
 
 use super::cloud::{Cloud, Refusal, scopes, time};
-use super::database::{BaseRecord, Database, Record};
-use super::tables::{ALL, named};
+use super::database::{BaseRecord, Database, Record, primary_key};
+use super::tables::{ALL, change, named};
 use iasql_engine::plan::{self, Plan, Verb};
 use iasql_engine::sync::{self, Sync};
 use iasql_engine::table::{Access, By, Column, Table};
@@ -153,7 +153,7 @@ impl Sim {
             })
             .collect();
         let pk = match table.primary_key {
-            Some(key) => table.cell(&row, key).clone(),
+            Some(_) => primary_key(table, &Value::Null, &row),
             None => self.new_key(table.name),
         };
         let region = if table.regional() { region.to_owned() } else { String::new() };
@@ -169,20 +169,32 @@ impl Sim {
         if column == "region" {
             record.region = plain(&value);
         } else {
-            record.row[table.position(column).expect("a column")] = value.clone();
+            record.row[table.position(column).expect("a column")] = value;
         }
-        if table.primary_key == Some(column) {
-            self.db.rows.remove(&at);
-            record.pk = value.clone();
-            self.db.rows.insert((table.name, plain(&value)), record);
-        } else {
-            self.db.set(&at, record);
-        }
+        record.pk = primary_key(table, &record.pk, &record.row);
+        self.db.set(&at, record);
     }
 
     /// Removes a row and all that refer to it.
     pub fn delete(&mut self, table: &str, pk: &Value) {
         let key = (named(table).name, plain(pk));
+        let Some(old) = self.db.rows.get(&key).cloned() else { return };
+        // Of what is only referred to by a part, the part goes.
+        let to = named(table);
+        for (name, pk) in self.db.referring(&key) {
+            let record = self.db.rows.get_mut(&(name, pk)).expect("a row");
+            let region = record.region.clone();
+            for (column, cell) in named(name).columns.iter().zip(&mut record.row) {
+                if let (Some(part), Value::Array(parts)) = (column.parts(), cell) {
+                    let keeps = |row: &Value| {
+                        let row = row.as_array().expect("a part").clone();
+                        let record = Record { pk: Value::Null, region: region.clone(), row };
+                        !Database::refers(part, &record, to, &old)
+                    };
+                    parts.retain(keeps);
+                }
+            }
+        }
         let referring = self.db.referring(&key);
         self.db.rows.remove(&key);
         for (table, pk) in referring {
@@ -400,9 +412,6 @@ impl Sim {
         };
         for (key, old) in &before.rows {
             let (table, base) = (named(key.0), before.agreed(key, old));
-            // What refers by name follows it by itself.
-            let by_name =
-                |column: &Column| column.references.as_ref().is_some_and(|to| to.by == By::Name);
             let follows = table.columns.iter().any(by_name);
             let edited = |at: usize| {
                 let column = &table.columns[at];
@@ -437,8 +446,7 @@ impl Sim {
             }
             let mut new = self.db.rows.get(key).cloned().expect("a row that was not read stays");
             for (at, column) in named(key.0).columns.iter().enumerate() {
-                // What refers by name follows it by itself.
-                if column.references.as_ref().is_some_and(|to| to.by == By::Name) {
+                if by_name(column) {
                     new.row[at].clone_from(&old.row[at]);
                     new.region.clone_from(&old.region);
                 }
@@ -498,22 +506,18 @@ impl Sim {
                 continue;
             };
             assert!(met.insert(at), "{name} {key}: two rows for {id}");
-            let thing = &self.cloud.things[&at];
-            for (place, column) in table.columns.iter().enumerate() {
-                let cell = match &column.references {
-                    Some(reference) if reference.by == By::Id && !record.row[place].is_null() => {
-                        let to = &self.db.rows
-                            [&(named(reference.table).name, plain(&record.row[place]))];
-                        named(reference.table).cell(&to.row, reference.column).clone()
-                    }
-                    _ => record.row[place].clone(),
-                };
-                let fine = compare::equal(column.kind, &cell, &thing.row[place]);
-                assert!(
-                    fine,
-                    "{name} {key} {}: row {cell}, cloud {}",
-                    column.name, thing.row[place]
-                );
+            let seen = self.cloud.shown(&self.cloud.things[&at]);
+            let mut row = record.row.clone();
+            change(table, &mut row, |_, to, cell| {
+                if to.by == By::Id && !cell.is_null() {
+                    let table = named(to.table);
+                    let other = &self.db.rows[&(table.name, plain(cell))];
+                    *cell = table.cell(&other.row, to.column).clone();
+                }
+            });
+            for ((column, cell), seen) in table.columns.iter().zip(&row).zip(&seen) {
+                let fine = compare::equal(column.kind, cell, seen);
+                assert!(fine, "{name} {key} {}: row {cell}, cloud {seen}", column.name);
             }
             let base = self.db.base.get(&(table.name, key.clone()));
             let base = base.unwrap_or_else(|| panic!("nothing is agreed on {name} {key}"));
@@ -527,6 +531,7 @@ impl Sim {
             assert!(self.db.rows.contains_key(key), "a base row without a row: {key:?}");
         }
         if all {
+            met.append(&mut self.cloud.homeless());
             let strays = self.cloud.things.keys().filter(|at| !met.contains(at)).count();
             assert_eq!(strays, 0, "things without a row");
         }
@@ -624,6 +629,12 @@ impl Sim {
     }
 }
 
+/// What refers by name follows it by itself, and so do parts that do.
+fn by_name(column: &Column) -> bool {
+    let own = |column: &Column| column.references.as_ref().is_some_and(|to| to.by == By::Name);
+    own(column) || column.parts().is_some_and(|part| part.columns.iter().any(own))
+}
+
 /// A plan in words: verb, table, label, columns, reason; then its problems.
 pub fn said(world: &World, plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
@@ -631,7 +642,7 @@ pub fn said(world: &World, plan: &Plan) -> Vec<String> {
         let (table, label) = (world.table(change.node).name, world.label(change.node));
         let columns = change.columns.join(", ");
         let reason = plan::reason(world, change.reason);
-        lines.push(format!("{} {table} {label} [{columns}] {reason}", change.verb.word()));
+        lines.push(format!("{} {table} {label} [{columns}] {reason}", change.word(world)));
     }
     for (node, words) in &plan.problems {
         lines.push(format!("problem: {} {} {words}", world.table(*node).name, world.label(*node)));
@@ -652,7 +663,9 @@ pub fn check_plan(world: &World, plan: &Plan, unread: &[Scope]) {
         assert!(!it.unread, "what was not read is left alone");
         of_steps.extend(change.steps.iter().copied());
         if matches!(change.verb, Verb::Delete | Verb::Replace) && plan.problems.is_empty() {
-            assert!(it.base.is_some() || it.orphan, "{:?} of what nobody asked to go", change);
+            let revises = change.verb == Verb::Replace && world.table(change.node).revises;
+            let ours = it.base.is_some() || it.orphan || revises;
+            assert!(ours, "{change:?} of what nobody asked to go");
         }
         let steps: Vec<_> = change.steps.iter().map(|&n| &plan.steps[n as usize]).collect();
         assert!(!steps.is_empty() && steps.len() <= 2, "{change:?}");
@@ -723,7 +736,15 @@ impl Work<'_> {
         self.thing = None;
         let since = self.sim.cloud.now();
         let (after, outcome) = match &step.action {
-            Action::Create { row, born, strip, was: _ } => {
+            Action::Create { row, born, strip, was } => {
+                if let Some(was) = was {
+                    let there = self.sim.cloud.find(
+                        table.name,
+                        &step.region,
+                        table.cloud_id(was).expect("an id"),
+                    );
+                    assert!(table.revises && there.is_some(), "revises nothing: {step:?}");
+                }
                 let row = self.resolve(table, row, step);
                 let outcome = self.create(step, table, &row, *born, strip, &mark, lost);
                 (row, outcome)
@@ -778,14 +799,13 @@ impl Work<'_> {
     /// Cells as the cloud takes them: nothing of the engine's own is left in them.
     fn resolve(&self, table: &Table, row: &Row, step: &Step) -> Row {
         assert_eq!(row.len(), table.columns.len());
-        let cell = |(at, cell): (usize, &Value)| {
-            let column = &table.columns[at];
+        let mut row = row.clone();
+        change(table, &mut row, |column, reference, cell| {
             let Some(number) = awaits(cell) else {
-                let leak = column.references.is_some() && !(cell.is_string() || cell.is_null());
+                let leak = !(cell.is_string() || cell.is_null());
                 assert!(!leak, "{} {}: {cell} in {step:?}", table.name, column.name);
-                return cell.clone();
+                return;
             };
-            let reference = column.references.as_ref().expect("only references wait for steps");
             let before = &self.plan.steps[number as usize];
             assert!(
                 step.after.contains(&number) || step.number == number,
@@ -793,9 +813,9 @@ impl Work<'_> {
             );
             let made =
                 self.ended.get(&number).and_then(Option::as_ref).expect("a step that has ended");
-            named(&before.table).cell(made, reference.column).clone()
-        };
-        row.iter().enumerate().map(cell).collect()
+            *cell = named(&before.table).cell(made, reference.column).clone();
+        });
+        row
     }
 
     #[expect(clippy::too_many_arguments, reason = "a test")]
@@ -818,7 +838,8 @@ impl Work<'_> {
                 if differing.iter().any(|&at| table.columns[at].replaces()) {
                     return Err(Refusal::Born);
                 }
-                self.sim.cloud.update(at, row)?;
+                let was = self.sim.cloud.things[&at].row.clone();
+                self.sim.cloud.update(at, &was, row)?;
                 merged(table, row, &self.sim.cloud.things[&at].row)
             }
             None => {
@@ -865,7 +886,7 @@ impl Work<'_> {
             .cloud
             .find(table.name, &step.region, id)
             .ok_or(Refusal::NoSuch("thing", json!(id)))?;
-        self.sim.cloud.update(at, row)?;
+        self.sim.cloud.update(at, was, row)?;
         Ok(Some(merged(table, row, was)))
     }
 
@@ -950,6 +971,18 @@ impl Work<'_> {
                 removal.is_none_or(|removal| self.waits_for(removal.number, step.number))
             }
             Refusal::NoSuch(table, cell) => unread(table) || cell.is_null(),
+            // An id that was written down by hand may be that of nothing any more.
+            Refusal::NoSuchId(id) => !self.plan.steps.iter().any(|step| {
+                let Action::Delete { was } = &step.action else { return false };
+                named(&step.table).cloud_id(was) == Some(id)
+            }),
+            // Whoever wants to use a target has to have a listener that leads there, in the end.
+            Refusal::NotEnabled(target) => !self.sim.cloud.things.values().any(|it| {
+                it.table.name == "listener" && it.region == step.region && it.cell("target_name") == target.as_str()
+            }) && !self.plan.steps.iter().any(|other| {
+                let (Action::Create { row, .. } | Action::Update { row, .. }) = &other.action else { return false };
+                other.table == "listener" && other.region == step.region && named("listener").cell(row, "target_name") == target.as_str()
+            }),
             // What AWS makes by itself can't be had otherwise.
             Refusal::Born => true,
             Refusal::Exists(_) | Refusal::Kept(_) | Refusal::Nonsense(_) => false,

@@ -1,6 +1,9 @@
 //! A few tables with every trait that a table can have, named after what they resemble.
 
-use iasql_engine::table::{Access, Birth, By, Check, Column, Kind, Reference, Scope, Table};
+use iasql_engine::table::{
+    Access, Birth, By, Check, Column, Kind, Mention, Reference, Scope, Table,
+};
+use iasql_engine::{Row, Value};
 
 const COLUMN: Column = Column {
     name: "",
@@ -11,6 +14,11 @@ const COLUMN: Column = Column {
     id: false,
     created: false,
     late: false,
+    open: false,
+    becomes: None,
+    request: false,
+    waiver: false,
+    some: false,
     required: false,
     default: None,
     labels: &[],
@@ -240,6 +248,7 @@ pub static PERSON: Table = Table {
         Column { name: "person_id", ..ID },
         Column { name: "made_at", sql: "timestamptz", created: true, ..OWNED },
         Column { name: "nets", sql: "text[]", kind: Kind::Set, ..COLUMN },
+        Column { name: "papers", sql: "jsonb", kind: Kind::Policies, ..COLUMN },
     ],
     ..TABLE
 };
@@ -269,9 +278,180 @@ pub static POOL: Table = Table {
     ..TABLE
 };
 
+/// The ids of what resembles subnets.
+const PARTS: Column = Column {
+    name: "part_ids",
+    sql: "text[]",
+    kind: Kind::Set,
+    mentions: Some(Mention { table: "part", column: "part_id" }),
+    ..COLUMN
+};
+
+/// Like the security groups of a load balancer: a part of it that refers to something.
+pub static SEAT: Table = Table {
+    name: "seat",
+    owner: Some("balancer_name"),
+    columns: &[
+        Column { name: "grp_id", sql: "int", references: Some(to("grp", "grp_id", By::Id)), ..KEY },
+        Column { name: "weight", sql: "int", default: Some("1"), ..COLUMN },
+    ],
+    ..TABLE
+};
+
+/// Like a load balancer with its groups.
+pub static BALANCER: Table = Table {
+    name: "balancer",
+    columns: &[
+        Column { name: "name", ..KEY },
+        Column { name: "seat", kind: Kind::Parts(&SEAT), ..COLUMN },
+        PARTS,
+        Column { name: "balancer_id", ..ID },
+    ],
+    ..TABLE
+};
+
+/// Like a target group.
+pub static TARGET: Table = Table {
+    name: "target",
+    columns: &[
+        Column { name: "name", ..KEY },
+        Column { name: "port", sql: "int", access: Access::Fixed, ..COLUMN },
+        Column { name: "target_id", ..ID },
+        NOTE,
+    ],
+    ..TABLE
+};
+
+/// Like a listener: nobody can use a target before one leads there.
+pub static LISTENER: Table = Table {
+    name: "listener",
+    columns: &[
+        Column {
+            name: "balancer_name",
+            references: Some(to("balancer", "name", By::Name)),
+            ..KEY
+        },
+        Column { name: "port", sql: "int", ..KEY },
+        Column {
+            name: "target_name",
+            references: Some(Reference { enables: true, ..to("target", "name", By::Name) }),
+            ..COLUMN
+        },
+        Column { name: "listener_id", ..ID },
+    ],
+    ..TABLE
+};
+
+/// Like a container definition.
+pub static BOX: Table = Table {
+    name: "box",
+    owner: Some("task_id"),
+    columns: &[
+        Column { name: "name", ..KEY },
+        Column {
+            name: "repo_name",
+            references: Some(Reference { loose: true, ..to("repo", "name", By::Name) }),
+            ..COLUMN
+        },
+        NOTE,
+    ],
+    ..TABLE
+};
+
+/// Like a task definition: an edit makes the next revision of it.
+pub static TASK: Table = Table {
+    name: "task",
+    columns: &[
+        Column { name: "family", access: Access::Fixed, required: true, ..COLUMN },
+        Column {
+            name: "person_name",
+            access: Access::Fixed,
+            references: Some(Reference { loose: true, ..to("person", "name", By::Name) }),
+            ..COLUMN
+        },
+        Column { name: "box", access: Access::Fixed, kind: Kind::Parts(&BOX), ..COLUMN },
+        Column { name: "task_id", ..ID },
+    ],
+    revises: true,
+    ..TABLE
+};
+
+/// Like a service.
+pub static SERVICE: Table = Table {
+    name: "service",
+    columns: &[
+        Column { name: "name", ..KEY },
+        Column {
+            name: "task_id",
+            sql: "int",
+            required: true,
+            references: Some(to("task", "task_id", By::Id)),
+            ..COLUMN
+        },
+        Column {
+            name: "target_name",
+            references: Some(Reference { loose: true, ..to("target", "name", By::Name) }),
+            ..COLUMN
+        },
+        PARTS,
+        Column { name: "service_id", ..ID },
+        NOTE,
+    ],
+    ..TABLE
+};
+
 /// All of them, in no order that matters.
-pub static ALL: [&Table; 11] =
-    [&RULE, &HOST, &GRP, &NET, &PART, &IMAGE, &POLICY, &REPO, &TREE, &PERSON, &POOL];
+pub static ALL: [&Table; 16] = [
+    &RULE, &HOST, &GRP, &NET, &PART, &IMAGE, &POLICY, &REPO, &TREE, &PERSON, &POOL, &SERVICE,
+    &LISTENER, &BALANCER, &TARGET, &TASK,
+];
+
+/// The references of a row, those of its parts among them: column, what was declared, the cell.
+pub fn references<'a>(
+    table: &'static Table,
+    row: &'a Row,
+) -> impl Iterator<Item = (&'static Column, &'static Reference, &'a Value)> {
+    let cells = table.columns.iter().zip(row).flat_map(|(column, cell)| {
+        let parts = column.parts().map_or(&[][..], |part| part.columns);
+        let rows = cell.as_array().filter(|_| !parts.is_empty()).map_or(&[][..], Vec::as_slice);
+        let inside = rows.iter().flat_map(move |row| {
+            let cells = row.as_array().map_or(&[][..], Vec::as_slice);
+            parts.iter().zip(cells).map(move |(part, cell)| (column, &part.references, cell))
+        });
+        std::iter::once((column, &column.references, cell)).chain(inside)
+    });
+    cells.filter_map(|(column, to, cell)| Some((column, to.as_ref()?, cell)))
+}
+
+/// Puts something else in each cell of a row that refers to something, those of its parts included.
+pub fn change(table: &Table, row: &mut Row, mut to: impl FnMut(&Column, &Reference, &mut Value)) {
+    for (column, cell) in table.columns.iter().zip(row) {
+        if let Some(reference) = &column.references {
+            to(column, reference, cell);
+        }
+        let (Some(part), Value::Array(rows)) = (column.parts(), cell) else { continue };
+        for row in rows.iter_mut().filter_map(Value::as_array_mut) {
+            for (inside, cell) in part.columns.iter().zip(row) {
+                if let Some(reference) = &inside.references {
+                    to(inside, reference, cell);
+                }
+            }
+        }
+    }
+}
+
+/// The ids that a row lists: column, what was declared, the id.
+pub fn mentions<'a>(
+    table: &'static Table,
+    row: &'a Row,
+) -> impl Iterator<Item = (&'static Column, &'static Mention, &'a Value)> {
+    table.columns.iter().zip(row).flat_map(|(column, cell)| {
+        let ids = cell.as_array().filter(|_| column.mentions.is_some());
+        let mention = column.mentions.as_ref();
+        let ids = ids.map_or(&[][..], Vec::as_slice).iter();
+        ids.filter_map(move |id| Some((column, mention?, id)))
+    })
+}
 
 pub fn named(name: &str) -> &'static Table {
     ALL.into_iter().find(|table| table.name == name).expect("a table")

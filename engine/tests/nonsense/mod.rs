@@ -22,6 +22,7 @@ fn cell() -> impl Strategy<Value = Value> {
         json!({"step": 0}),
         json!({"step": 4_000_000}),
         json!([{"step": 1}, null]),
+        json!([["a", 0], [1, "b", null], [], 5]),
         json!({"Statement": 5, "Version": []}),
         json!("{\"Statement\": \"x\"}"),
         json!(-1),

@@ -98,6 +98,11 @@ impl Fake {
             id: name == "id",
             created: false,
             late: name == "late",
+            open: false,
+            becomes: None,
+            request: false,
+            waiver: false,
+            some: false,
             required: false,
             default: None,
             labels: &[],
@@ -294,6 +299,15 @@ impl Erased for Fake {
             };
             self.call("create", row, make).await
         })
+    }
+
+    fn loses<'a>(
+        &'a self,
+        _: &'a Aws,
+        _: &'a str,
+        _: &'a Row,
+    ) -> LocalBoxFuture<'a, Result<Vec<&'static str>>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn settles(&self) -> bool {

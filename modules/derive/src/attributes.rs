@@ -50,6 +50,11 @@ pub struct Column {
     pub id: bool,
     pub created: bool,
     pub late: bool,
+    pub open: bool,
+    pub becomes: Option<LitStr>,
+    pub request: bool,
+    pub waiver: bool,
+    pub some: bool,
     pub fixed: bool,
     pub read_only: bool,
     pub cascade: bool,
@@ -130,6 +135,11 @@ impl Column {
             id: false,
             created: false,
             late: false,
+            open: false,
+            becomes: None,
+            request: false,
+            waiver: false,
+            some: false,
             fixed: false,
             read_only: false,
             cascade: false,
@@ -159,6 +169,11 @@ impl Column {
             "id" => self.id = true,
             "created" => self.created = true,
             "late" => self.late = true,
+            "open" => self.open = true,
+            "becomes" => self.becomes = Some(meta.value()?.parse()?),
+            "request" => self.request = true,
+            "waiver" => (self.request, self.waiver) = (true, true),
+            "some" => self.some = true,
             "fixed" => self.fixed = true,
             "read_only" => self.read_only = true,
             "cascade" => self.cascade = true,
@@ -169,8 +184,8 @@ impl Column {
             "labels" => self.labels = strings(meta)?,
             _ => {
                 return Err(meta.error(
-                    "not a word of `column`: key, id, created, late, fixed, read_only, default, labels, \
-                     when_null, cascade, loose, enables",
+                    "not a word of `column`: key, id, created, late, open, fixed, read_only, request, waiver, \
+                     some, becomes, default, labels, when_null, cascade, loose, enables",
                 ));
             }
         }
@@ -188,6 +203,12 @@ impl Column {
         }
         if self.late && self.default.is_some() {
             return wrong("a `late` column is filled by AWS, so it has no `default`");
+        }
+        if self.open && !self.late {
+            return wrong("what AWS does not fill when NULL can't be `open`");
+        }
+        if self.request && (self.read_only || self.late || self.fixed || self.default.is_none()) {
+            return wrong("a `request` is written by users, and has a `default`: false");
         }
         if self.created && !self.read_only {
             return wrong("the time AWS made it is `read_only`");

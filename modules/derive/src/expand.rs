@@ -114,7 +114,7 @@ fn one_id(input: &DeriveInput, columns: &[Column]) -> Result<()> {
 
 fn column(table: &str, column: &Column) -> TokenStream {
     let Column { name, ty, doc, key, id, created, late, labels, .. } = column;
-    let Column { cascade, loose, enables, .. } = column;
+    let Column { open, request, waiver, some, cascade, loose, enables, .. } = column;
     let sql = if labels.is_empty() {
         quote!(<#ty as crate::cloud::cell::Cell>::SQL)
     } else {
@@ -137,6 +137,7 @@ fn column(table: &str, column: &Column) -> TokenStream {
         None => quote!(<#ty as crate::cloud::cell::Cell>::DEFAULT),
     };
     let when_null = option(column.when_null.as_ref());
+    let becomes = option(column.becomes.as_ref());
     quote! {
         ::iasql_engine::table::Column {
             name: #name,
@@ -147,6 +148,11 @@ fn column(table: &str, column: &Column) -> TokenStream {
             id: #id,
             created: #created,
             late: #late,
+            open: #open,
+            becomes: #becomes,
+            request: #request,
+            waiver: #waiver,
+            some: #some,
             required: #required,
             default: #default,
             labels: &[#(#labels),*],

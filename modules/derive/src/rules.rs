@@ -8,6 +8,7 @@ pub fn of(ty: &Type, column: &str) -> Vec<[String; 3]> {
     match name(ty).as_str() {
         "Tags" => tags(column),
         "Policy" => policy(column),
+        "Policies" => policies(column),
         "Pairs" => vec![pairs(column)],
         _ => Vec::new(),
     }
@@ -45,20 +46,38 @@ fn tags(column: &str) -> Vec<[String; 3]> {
 }
 
 fn policy(column: &str) -> Vec<[String; 3]> {
-    let statements = format!("NEW.{column} -> 'Statement'");
-    let sound = format!(
-        "NEW.{column} IS NULL OR (jsonb_typeof(NEW.{column}) = 'object' AND NEW.{column} ? 'Statement' \
-         AND {statements} <> '[]' AND NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof({statements}) WHEN 'array' \
-         THEN {statements} ELSE jsonb_build_array({statements}) END) AS item (statement) \
-         WHERE jsonb_typeof(item.statement) <> 'object' OR NOT item.statement ?| '{{Action,NotAction}}' \
-         OR coalesce(item.statement ->> 'Effect', '') NOT IN ('Allow', 'Deny')))"
-    );
     vec![[
-        sound,
+        format!("NEW.{column} IS NULL OR ({})", sound(&format!("NEW.{column}"))),
         format!("{column} is not a policy document"),
         r#"Write an object with a Statement whose items have Effect and Action, as in {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ecr:*"}]}."#
             .to_owned(),
     ]]
+}
+
+fn policies(column: &str) -> Vec<[String; 3]> {
+    let all = format!(
+        "CASE jsonb_typeof(NEW.{column}) WHEN 'object' THEN NOT EXISTS (SELECT FROM jsonb_each(NEW.{column}) \
+         AS policy (name, document) WHERE policy.name !~ '^[A-Za-z0-9+=,.@_-]{{1,128}}$' OR NOT ({})) ELSE false END",
+        sound("policy.document")
+    );
+    vec![[
+        all,
+        format!("{column} is not a map of policy documents by name"),
+        r#"Write an object of documents, each with a name of up to 128 letters, digits and +=,.@_-, as in {"logs": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}}."#
+            .to_owned(),
+    ]]
+}
+
+/// Whether JSON looks like a policy document.
+fn sound(document: &str) -> String {
+    let statements = format!("{document} -> 'Statement'");
+    format!(
+        "jsonb_typeof({document}) = 'object' AND {document} ? 'Statement' \
+         AND {statements} <> '[]' AND NOT EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof({statements}) WHEN 'array' \
+         THEN {statements} ELSE jsonb_build_array({statements}) END) AS item (statement) \
+         WHERE jsonb_typeof(item.statement) <> 'object' OR NOT item.statement ?| '{{Action,NotAction}}' \
+         OR coalesce(item.statement ->> 'Effect', '') NOT IN ('Allow', 'Deny'))"
+    )
 }
 
 /// The last word of a type, without the `Option` around it.

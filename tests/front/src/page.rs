@@ -127,6 +127,12 @@ const LISTINGS: &[Listing] = &[
     query(IAM, "ListGroups", &["ListGroupsResult", "Groups"], 1000),
     query(IAM, "ListGroupsForUser", &["ListGroupsForUserResult", "Groups"], 1000),
     query(IAM, "ListAccessKeys", &["ListAccessKeysResult", "AccessKeyMetadata"], 1000),
+    query(
+        IAM,
+        "GetAccountAuthorizationDetails",
+        &["GetAccountAuthorizationDetailsResult", "RoleDetailList"],
+        1000,
+    ),
     query(IAM, "ListRolePolicies", &["ListRolePoliciesResult", "PolicyNames"], 1000),
     query(IAM, "ListUserPolicies", &["ListUserPoliciesResult", "PolicyNames"], 1000),
     query(IAM, "ListGroupPolicies", &["ListGroupPoliciesResult", "PolicyNames"], 1000),
