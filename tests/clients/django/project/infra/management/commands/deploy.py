@@ -21,11 +21,6 @@ TASKS_MAY_USE_IT = {
 }
 
 
-def array(*items):
-    """inspectdb makes a TextField of an array: it takes what PostgreSQL writes."""
-    return "{" + ",".join(items) + "}"
-
-
 # [network]
 def network():
     group = models.SecurityGroup.objects.create(
@@ -85,16 +80,12 @@ def task():
     role = models.Role.objects.create(
         role_name="ecsTaskExecRole",
         assume_role_policy_document=TASKS_MAY_USE_IT,
-        attached_policies_arns=array(
+        attached_policies_arns=[
             "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
-        ),
+        ],
     )
-    repository = models.Repository.objects.create(
-        repository_name=f"{PROJECT}-repository", image_tag_mutability="MUTABLE"
-    )
-    logs = models.LogGroup.objects.create(
-        log_group_name=f"{PROJECT}-log-group", log_group_class="STANDARD"
-    )
+    repository = models.Repository.objects.create(repository_name=f"{PROJECT}-repository")
+    logs = models.LogGroup.objects.create(log_group_name=f"{PROJECT}-log-group")
     definition = models.TaskDefinition.objects.create(
         family=f"{PROJECT}-td",
         cpu_memory="vCPU2-8GB",
@@ -128,7 +119,7 @@ def service(group, target, definition):
         target_group_name=target,
         desired_count=1,
         assign_public_ip="ENABLED",
-        subnets=array(*(subnet.subnet_id for subnet in subnets)),
+        subnets=[subnet.subnet_id for subnet in subnets],
     )
     models.ServiceSecurityGroups.objects.create(service_name=web, security_group=group)
 # [/service]
