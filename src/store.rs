@@ -85,8 +85,15 @@ pub fn write(world: &World, writes: &[Writes]) -> Result<()> {
             })?;
             let updated = writes.update.iter().filter(|row| written.contains(&*plain(&row.pk)));
             let whole: Vec<&Written> = updated.chain(&writes.insert).collect();
+            let filled: Vec<&Written> = writes.fill.iter().collect();
             for (at, part) in table.parts() {
-                as_role(owner(part), true, || put_parts(&schema, table, at, part, &whole))?;
+                as_role(owner(part), true, || {
+                    put_parts(&schema, table, at, part, &whole, true)?;
+                    match table.columns[at].late {
+                        true => put_parts(&schema, table, at, part, &filled, false),
+                        false => Ok(()),
+                    }
+                })?;
             }
         }
         forget(table, &writes.forget)?;
@@ -161,13 +168,15 @@ fn update(schema: &str, table: &Table, rows: &[Written]) -> Result<HashSet<Strin
     Ok(run(&sql, table, rows)?.into_iter().flatten().flatten().collect())
 }
 
-/// Makes the parts of rows what they are to be: some go, the others are put in place.
+/// Makes the parts of rows what they are to be: some go, the others are put in place. If it is not to
+/// `replace` them, those of rows that have none.
 fn put_parts(
     schema: &str,
     table: &Table,
     at: usize,
     part: &Table,
     rows: &[&Written],
+    replace: bool,
 ) -> Result<()> {
     let owner = spi::name(part.owner.unwrap_or_default());
     let region = |alias: &str| match table.regional() {
@@ -203,12 +212,15 @@ fn put_parts(
     let put = format!(
         "INSERT INTO {schema}.{part_name} AS p ({columns}, {owner}{to_region}) \
          SELECT {values}, v.owner_{from_region} FROM {input}, json_to_recordset(v.parts_) AS k({types}) \
+         WHERE $2::boolean OR NOT EXISTS ( \
+           SELECT FROM {schema}.{part_name} p WHERE ROW(p.{owner}{p_region}) = ROW(v.owner_{from_region})) \
          ON CONFLICT ({owner}, {key}{to_region}) DO UPDATE SET {sets} \
          WHERE ROW({old}) IS DISTINCT FROM ROW({new})",
         columns = names.join(", "),
         values = each("k", &names),
         to_region = if table.regional() { ", region" } else { "" },
         from_region = region("v"),
+        p_region = region("p"),
         key = key.join(", "),
         sets = names
             .iter()
@@ -230,8 +242,10 @@ fn put_parts(
     };
     for portion in rows.chunks(5000) {
         let rows = json(portion.iter().map(record).collect());
-        spi::write(&remove, &[&rows])?;
-        spi::write(&put, &[&rows])?;
+        if replace {
+            spi::write(&remove, &[&rows])?;
+        }
+        spi::write(&put, &[&rows, if replace { "true" } else { "false" }])?;
     }
     Ok(())
 }

@@ -16,7 +16,9 @@ import psycopg
 from conftest import Cloud, Database, SqlError
 from testbed import REGION, Emulator, Server, State, Testbed, free_port
 
-ALL_MODULES = "aws_cloudwatch", "aws_ecr", "aws_security_group", "aws_vpc"
+#: What tests install unless they say otherwise, and what a whole service is deployed with besides.
+MODULES = "aws_cloudwatch", "aws_ecr", "aws_security_group", "aws_vpc"
+FURTHER_MODULES = "aws_ecs_fargate", "aws_elb", "aws_iam"
 SECOND_REGION = "eu-west-1"
 #: The accounts of the emulator: its own, and one that a role can be assumed in.
 ACCOUNT = "123456789012"
@@ -29,7 +31,7 @@ Line = tuple[str, str, str]
 
 
 def install(db: Database, *modules: str) -> None:
-    db.sql("SELECT * FROM iasql_install(VARIADIC %s)", list(modules or ALL_MODULES))
+    db.sql("SELECT * FROM iasql_install(VARIADIC %s)", list(modules or MODULES))
 
 
 def lines(db: Database, function: str) -> list[Line]:

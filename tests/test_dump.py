@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import Cloud, Database
 from support import (
-    ALL_MODULES,
+    MODULES,
     apply,
     fresh_database,
     groups,
@@ -240,7 +240,7 @@ def test_uninstalling_everything_lets_the_extension_drop_cleanly(
     db: Database, cloud: Cloud
 ) -> None:
     populate(db)
-    db.sql("SELECT * FROM iasql_uninstall(VARIADIC %s)", list(ALL_MODULES))
+    db.sql("SELECT * FROM iasql_uninstall(VARIADIC %s)", list(MODULES))
     db.sql("DROP EXTENSION iasql")
     assert log_groups(cloud) == ["web"]
 
@@ -256,7 +256,7 @@ def test_the_extension_works_in_another_schema(
     db.sql("CREATE SCHEMA infra; CREATE EXTENSION iasql SCHEMA infra")
     db.sql(f"SET search_path = {path}")
     assert db.one("SELECT infra.iasql_version()") == "0.1.0"
-    db.sql("SELECT * FROM infra.iasql_install(VARIADIC %s)", list(ALL_MODULES))
+    db.sql("SELECT * FROM infra.iasql_install(VARIADIC %s)", list(MODULES))
     db.sql("SELECT infra.default_aws_region()")
     db.sql("""
         INSERT INTO infra.log_group (log_group_name) VALUES ('web');
@@ -294,7 +294,7 @@ def test_the_extension_works_in_another_schema(
     db.sql("SELECT infra.delete_all_records()")
     db.sql("SELECT * FROM infra.iasql_apply()")
     assert (log_groups(cloud), repositories(cloud), groups(cloud)) == ([], [], {})
-    db.sql("SELECT * FROM infra.iasql_uninstall(VARIADIC %s)", list(ALL_MODULES))
+    db.sql("SELECT * FROM infra.iasql_uninstall(VARIADIC %s)", list(MODULES))
     db.sql("DROP EXTENSION iasql; DROP SCHEMA infra")
 
 

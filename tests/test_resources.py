@@ -385,10 +385,13 @@ def test_a_change_sends_what_differs_and_nothing_else(case: Case, emulator: Emul
     for change in case.description.changes:
         before = case.row(change.of)
         case.update(change.of, change.set)
-        (line,) = case.db.sql("SELECT action, table_name, id FROM iasql_plan_apply()")
-        assert line == case.line(change.action, change.of), sets(change)
+        plan = case.db.sql("SELECT action, table_name, id FROM iasql_plan_apply() ORDER BY action")
+        # A row whose primary key changes is another row.
+        renamed = primary_key(case.table) in change.set
+        actions = ["create", "delete"] if renamed else [change.action]
+        assert plan == [case.line(action, change.of) for action in actions], sets(change)
         steps = case.db.sql("SELECT columns, reason FROM iasql_plan()")
-        for step in steps:
+        for step in steps if not renamed else NOTHING:
             # NULL for what AWS fills in asks for nothing.
             asked = {name for name, value in change.set.items() if value is not None}
             assert asked <= set(step["columns"]) <= set(change.set), sets(change)

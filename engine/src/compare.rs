@@ -25,7 +25,13 @@ pub fn differing(table: &Table, wanted: &Row, seen: &Row) -> Vec<usize> {
 
 /// Whether a wanted cell asks for a change of a seen one.
 pub fn differs(column: &Column, wanted: &Value, seen: &Value) -> bool {
-    column.settable() && !(column.late && wanted.is_null()) && !equal(column.kind, wanted, seen)
+    column.settable() && !unsaid(column, wanted) && !equal(column.kind, wanted, seen)
+}
+
+/// Whether a cell leaves what it holds to AWS: NULL, or no part at all, where AWS fills it then.
+pub fn unsaid(column: &Column, cell: &Value) -> bool {
+    let none = || column.parts().is_some() && cell.as_array().is_some_and(Vec::is_empty);
+    column.late && (cell.is_null() || none())
 }
 
 /// A form in which values that mean the same are equal to the letter.

@@ -579,13 +579,15 @@ fn remembered(
         let to_fill = if world.nodes[node].implied.contains(&at) {
             world.target(&row.row, at).is_some_and(has_row)
         } else {
-            column.late && wanted.is_null() && !seen.is_null()
+            let fills = compare::unsaid(column, wanted) && !column.open;
+            fills && !compare::unsaid(column, seen)
         };
         !to_fill && compare::equal(column.kind, base, wanted)
     };
     plain(&base.pk) == plain(&row.pk)
         && base.region == row.region
         && world.cloud_id(node) == Some(&base.cloud_id)
+        && !world.outdated(node, &base.row, |it| it.wanted.as_ref().map(|wanted| &wanted.row))
         && columns.iter().enumerate().all(told)
 }
 

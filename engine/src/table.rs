@@ -73,7 +73,7 @@ pub struct Column {
     pub id: bool,
     /// When AWS made the resource.
     pub created: bool,
-    /// AWS fills it when NULL: a wanted NULL equals anything.
+    /// AWS fills it when NULL, or when there are no parts: wanted so, it equals anything.
     pub late: bool,
     /// NULL leaves the choice open, at every apply anew: what AWS says is not filled in. Such a column
     /// is `late` as well.

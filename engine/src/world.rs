@@ -321,6 +321,15 @@ impl World {
         })
     }
 
+    /// Whether a base row calls something by a name that it had when they agreed, and has no more.
+    pub fn outdated(&self, node: usize, base: &Row, now: fn(&Node) -> Option<&Row>) -> bool {
+        self.references(node, base).any(|(link, to)| {
+            let (it, name) = (&self.nodes[to], |row| self.table(to).cell(row, link.reference.column));
+            let named = it.base.as_ref().map(|base| name(&base.row)).zip(now(it).map(name));
+            link.reference.by == By::Name && named.is_some_and(|(then, now)| then != now)
+        })
+    }
+
     /// Whether a scope was not read.
     pub fn is_unread(&self, table: usize, region: &str) -> bool {
         self.unread[table].contains(region)

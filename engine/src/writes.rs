@@ -242,7 +242,8 @@ impl Answers<'_> {
         }
         let cell = |((column, own), said): ((&Column, Value), Value)| match column.settable() {
             true if column.request && whole => said,
-            true if column.open || !(column.late && own.is_null()) => own,
+            true if column.open => own,
+            true if !compare::unsaid(column, &own) || !has_rows(column, &said) => own,
             _ => said,
         };
         let row: Row = table.columns.iter().zip(own).zip(said).map(cell).collect();
@@ -301,6 +302,17 @@ impl Answers<'_> {
             _ => Value::Null,
         }
     }
+}
+
+/// Whether everything that a cell refers to has a row. Parts can't do without, so that they become
+/// rows with the next sync, along with what they refer to.
+fn has_rows(column: &Column, said: &Value) -> bool {
+    let Some(part) = column.parts() else { return true };
+    let mut parts = said.as_array().into_iter().flatten().filter_map(Value::as_array);
+    parts.all(|cells| {
+        let mut cells = part.columns.iter().zip(cells);
+        cells.all(|(column, cell)| !column.required || !cell.is_null())
+    })
 }
 
 /// The agreement on a row that becomes what is seen.

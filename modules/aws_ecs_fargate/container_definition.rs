@@ -213,7 +213,11 @@ pub struct ContainerDefinition {
 
 impl ContainerDefinition {
     /// A container as AWS shows it, in this region.
-    pub fn seen(it: types::ContainerDefinition, homes: &Repositories, region: &str) -> Result<Self> {
+    pub fn seen(
+        it: types::ContainerDefinition,
+        homes: &Repositories,
+        region: &str,
+    ) -> Result<Self> {
         let image = homes.place(Image::parse(&it.image.unwrap_or_default()));
         let mut ports = it.port_mappings.unwrap_or_default();
         // A range of ports has no place but among the others.
@@ -284,16 +288,18 @@ impl ContainerDefinition {
         let pair = |(name, value)| KeyValuePair::builder().name(name).value(value).build();
         it.environment = Some(self.env_variables.0.iter().map(pair).collect());
         let secret = |(name, arn)| Secret::builder().name(name).value_from(arn).build();
-        it.secrets = some(self.secrets.0.iter().map(secret).collect::<Result<_, _>>())?;
-        it.command = some(Ok(self.command.0.clone()))?;
-        it.entry_point = some(Ok(self.entry_point.0.clone()))?;
+        let secrets = self.secrets.0.iter().map(secret).collect::<Result<_, _>>();
+        it.secrets = some(secrets.map_err(unfinished)?);
+        it.command = some(self.command.0.clone());
+        it.entry_point = some(self.entry_point.0.clone());
         it.working_directory = self.working_directory.clone();
         it.user = self.user_name.clone();
         let wait = |(name, condition): (&String, &String)| {
             let wait = ContainerDependency::builder().container_name(name);
             wait.condition(condition.as_str().into()).build()
         };
-        it.depends_on = some(self.depends_on.0.iter().map(wait).collect::<Result<_, _>>())?;
+        let waits = self.depends_on.0.iter().map(wait).collect::<Result<_, _>>();
+        it.depends_on = some(waits.map_err(unfinished)?);
         it.health_check = self.health_check()?;
         // False is what there is without it, too, and Windows does not take it.
         let writable = it.readonly_root_filesystem.is_none() && !self.read_only_root_filesystem;
@@ -301,8 +307,7 @@ impl ContainerDefinition {
         it.start_timeout = self.start_timeout;
         it.stop_timeout = self.stop_timeout;
         let labels = &self.docker_labels.0;
-        it.docker_labels =
-            (!labels.is_empty()).then(|| labels.clone().into_iter().collect());
+        it.docker_labels = (!labels.is_empty()).then(|| labels.clone().into_iter().collect());
         it.log_configuration = self.log(it.log_configuration.take(), region)?;
         Ok(())
     }
@@ -356,8 +361,8 @@ impl ContainerDefinition {
 }
 
 /// A list; nothing, if it is empty.
-fn some<T, E: std::fmt::Display>(list: Result<Vec<T>, E>) -> Result<Option<Vec<T>>> {
-    list.map(|list| (!list.is_empty()).then_some(list)).map_err(unfinished)
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
 }
 
 const GROUP: &str = "awslogs-group";
@@ -380,7 +385,8 @@ impl Log {
     fn seen(log: LogConfiguration, region: &str) -> Option<Self> {
         let mut options: BTreeMap<_, _> = log.options?.into_iter().collect();
         let here = options.remove(REGION).is_none_or(|there| there == region);
-        let group = options.remove(GROUP).filter(|_| here && log.log_driver == LogDriver::Awslogs)?;
+        let group =
+            options.remove(GROUP).filter(|_| here && log.log_driver == LogDriver::Awslogs)?;
         let prefix = options.remove(PREFIX).unwrap_or_default();
         Some(Self { group: Some(group), prefix, options })
     }
@@ -406,9 +412,11 @@ fn port_as_json(port: &PortMapping) -> serde_json::Value {
 fn port_of_json(json: &serde_json::Value) -> Result<PortMapping> {
     let text = |member: &str| json[member].as_str().map(str::to_owned);
     let port = match json.get("containerPort") {
-        Some(port) => Some(port.as_i64().and_then(|port| i32::try_from(port).ok()).ok_or_else(
-            || Error::row("other_port_mappings", format!("{port} is not a port")),
-        )?),
+        Some(port) => {
+            Some(port.as_i64().and_then(|port| i32::try_from(port).ok()).ok_or_else(|| {
+                Error::row("other_port_mappings", format!("{port} is not a port"))
+            })?)
+        }
         None => None,
     };
     Ok(PortMapping::builder()

@@ -69,7 +69,9 @@ impl Repositories {
                 let mut pages = request.into_paginator().send();
                 while let Some(page) = pages.try_next().await? {
                     let found = page.repositories.into_iter().flatten();
-                    names.extend(found.filter_map(|it| Some((it.repository_uri?, it.repository_name?))));
+                    names.extend(
+                        found.filter_map(|it| Some((it.repository_uri?, it.repository_name?))),
+                    );
                 }
                 self.private = Some(names);
             }
@@ -79,7 +81,9 @@ impl Repositories {
                 let mut pages = request.into_paginator().send();
                 while let Some(page) = pages.try_next().await? {
                     let found = page.repositories.into_iter().flatten();
-                    names.extend(found.filter_map(|it| Some((it.repository_uri?, it.repository_name?))));
+                    names.extend(
+                        found.filter_map(|it| Some((it.repository_uri?, it.repository_name?))),
+                    );
                 }
                 self.public = Some(names);
             }

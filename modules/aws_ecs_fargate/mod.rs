@@ -27,11 +27,7 @@ pub const MODULE: Module = Module {
     version: VERSION,
     doc: "Containers without servers: clusters, task definitions and services.",
     depends: &["aws_cloudwatch", "aws_ecr", "aws_elb", "aws_iam"],
-    resources: &[
-        &Of::<Cluster>::new(),
-        &Of::<TaskDefinition>::new(),
-        &Of::<Service>::new(),
-    ],
+    resources: &[&Of::<Cluster>::new(), &Of::<TaskDefinition>::new(), &Of::<Service>::new()],
     schema: include_str!("schema.sql"),
     extra: "",
 };

@@ -1,7 +1,9 @@
 //! Tasks that AWS keeps running.
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html>
 
-use super::{Cluster, ServiceSecurityGroups, TaskDefinition, listed, name_in, retag, tags, unfinished};
+use super::{
+    Cluster, ServiceSecurityGroups, TaskDefinition, listed, name_in, retag, tags, unfinished,
+};
 use crate::aws_elb::TargetGroup;
 use crate::aws_vpc::Subnet;
 use crate::cloud::cell::Cells;
@@ -151,12 +153,10 @@ impl Cloud for Service {
         found: &Found<'_, Self>,
     ) -> Result<()> {
         let mut services = match which.like() {
-            Some(like) => {
-                match described(ecs, like.cluster(), vec![like.name.clone()]).await {
-                    Err(error) if error.not_found() => Vec::new(),
-                    found => found?,
-                }
-            }
+            Some(like) => match described(ecs, like.cluster(), vec![like.name.clone()]).await {
+                Err(error) if error.not_found() => Vec::new(),
+                found => found?,
+            },
             None => all(ecs).await?,
         };
         // Of those with the same name in several clusters, the oldest has the row.
@@ -223,11 +223,8 @@ impl Cloud for Service {
 
     async fn update(&self, was: &Self, clients: &Self::Client) -> Result<()> {
         let ecs = &clients.0;
-        let columns = compare::differing(
-            Self::TABLE,
-            &self.clone().into_row(),
-            &was.clone().into_row(),
-        );
+        let columns =
+            compare::differing(Self::TABLE, &self.clone().into_row(), &was.clone().into_row());
         let columns: HashSet<_> =
             columns.into_iter().map(|at| Self::TABLE.columns[at].name).collect();
         let differs = |names: &[&str]| names.iter().any(|name| columns.contains(name));
@@ -243,8 +240,7 @@ impl Cloud for Service {
                 "deployment_rollback",
             ]);
             let deployment = self.deployment(now.deployment_configuration);
-            let network =
-                differs(&["subnets", "assign_public_ip", "service_security_groups"]);
+            let network = differs(&["subnets", "assign_public_ip", "service_security_groups"]);
             let network = if network { Some(self.network()?) } else { None };
             let balances = differs(&[
                 "target_group_name",
@@ -347,18 +343,14 @@ impl Service {
             .set_desired_count(set("desired_count").then_some(self.desired_count))
             .set_task_definition(definition.filter(|_| set("task_definition_id")))
             .set_force_new_deployment(set("force_new_deployment").then_some(true))
-            .set_platform_version(
-                set("platform_version").then(|| self.platform_version.clone()),
-            )
+            .set_platform_version(set("platform_version").then(|| self.platform_version.clone()))
             .set_health_check_grace_period_seconds(
                 grace.then_some(self.health_check_grace_period_seconds),
             )
             .set_enable_execute_command(
                 set("enable_execute_command").then_some(self.enable_execute_command),
             )
-            .set_propagate_tags(
-                set("propagate_tags").then(|| self.propagate_tags.as_str().into()),
-            )
+            .set_propagate_tags(set("propagate_tags").then(|| self.propagate_tags.as_str().into()))
             .set_enable_ecs_managed_tags(
                 set("enable_ecs_managed_tags").then_some(self.enable_ecs_managed_tags),
             )
@@ -383,8 +375,7 @@ impl Service {
         it.minimum_healthy_percent = Some(self.minimum_healthy_percent);
         it.maximum_percent = Some(self.maximum_percent);
         let breaker = it.deployment_circuit_breaker.take();
-        let mut breaker =
-            breaker.unwrap_or_else(|| DeploymentCircuitBreaker::builder().build());
+        let mut breaker = breaker.unwrap_or_else(|| DeploymentCircuitBreaker::builder().build());
         breaker.enable = self.deployment_circuit_breaker;
         breaker.rollback = self.deployment_rollback;
         it.deployment_circuit_breaker = Some(breaker);
@@ -398,8 +389,7 @@ impl Service {
         (ecs, elb): &<Self as Cloud>::Client,
     ) -> Result<Vec<LoadBalancer>> {
         let Some(group) = &self.target_group_name else { return Ok(Vec::new()) };
-        let mut it =
-            was.into_iter().next().unwrap_or_else(|| LoadBalancer::builder().build());
+        let mut it = was.into_iter().next().unwrap_or_else(|| LoadBalancer::builder().build());
         if it.target_group_arn.as_deref().and_then(group_in) != Some(&**group) {
             let found = elb.describe_target_groups().names(&**group).send().await?.target_groups;
             let arn = found.into_iter().flatten().find_map(|it| it.target_group_arn);

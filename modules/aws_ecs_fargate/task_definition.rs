@@ -58,19 +58,80 @@ pub struct TaskDefinition {
     #[column(
         fixed,
         labels(
-            "vCPU0.25-0.5GB", "vCPU0.25-1GB", "vCPU0.25-2GB", "vCPU0.5-1GB", "vCPU0.5-2GB",
-            "vCPU0.5-3GB", "vCPU0.5-4GB", "vCPU1-2GB", "vCPU1-3GB", "vCPU1-4GB", "vCPU1-5GB",
-            "vCPU1-6GB", "vCPU1-7GB", "vCPU1-8GB", "vCPU2-4GB", "vCPU2-5GB", "vCPU2-6GB",
-            "vCPU2-7GB", "vCPU2-8GB", "vCPU2-9GB", "vCPU2-10GB", "vCPU2-11GB", "vCPU2-12GB",
-            "vCPU2-13GB", "vCPU2-14GB", "vCPU2-15GB", "vCPU2-16GB", "vCPU4-8GB", "vCPU4-9GB",
-            "vCPU4-10GB", "vCPU4-11GB", "vCPU4-12GB", "vCPU4-13GB", "vCPU4-14GB", "vCPU4-15GB",
-            "vCPU4-16GB", "vCPU4-17GB", "vCPU4-18GB", "vCPU4-19GB", "vCPU4-20GB", "vCPU4-21GB",
-            "vCPU4-22GB", "vCPU4-23GB", "vCPU4-24GB", "vCPU4-25GB", "vCPU4-26GB", "vCPU4-27GB",
-            "vCPU4-28GB", "vCPU4-29GB", "vCPU4-30GB", "vCPU8-16GB", "vCPU8-20GB", "vCPU8-24GB",
-            "vCPU8-28GB", "vCPU8-32GB", "vCPU8-36GB", "vCPU8-40GB", "vCPU8-44GB", "vCPU8-48GB",
-            "vCPU8-52GB", "vCPU8-56GB", "vCPU8-60GB", "vCPU16-32GB", "vCPU16-40GB", "vCPU16-48GB",
-            "vCPU16-56GB", "vCPU16-64GB", "vCPU16-72GB", "vCPU16-80GB", "vCPU16-88GB", "vCPU16-96GB",
-            "vCPU16-104GB", "vCPU16-112GB", "vCPU16-120GB"
+            "vCPU0.25-0.5GB",
+            "vCPU0.25-1GB",
+            "vCPU0.25-2GB",
+            "vCPU0.5-1GB",
+            "vCPU0.5-2GB",
+            "vCPU0.5-3GB",
+            "vCPU0.5-4GB",
+            "vCPU1-2GB",
+            "vCPU1-3GB",
+            "vCPU1-4GB",
+            "vCPU1-5GB",
+            "vCPU1-6GB",
+            "vCPU1-7GB",
+            "vCPU1-8GB",
+            "vCPU2-4GB",
+            "vCPU2-5GB",
+            "vCPU2-6GB",
+            "vCPU2-7GB",
+            "vCPU2-8GB",
+            "vCPU2-9GB",
+            "vCPU2-10GB",
+            "vCPU2-11GB",
+            "vCPU2-12GB",
+            "vCPU2-13GB",
+            "vCPU2-14GB",
+            "vCPU2-15GB",
+            "vCPU2-16GB",
+            "vCPU4-8GB",
+            "vCPU4-9GB",
+            "vCPU4-10GB",
+            "vCPU4-11GB",
+            "vCPU4-12GB",
+            "vCPU4-13GB",
+            "vCPU4-14GB",
+            "vCPU4-15GB",
+            "vCPU4-16GB",
+            "vCPU4-17GB",
+            "vCPU4-18GB",
+            "vCPU4-19GB",
+            "vCPU4-20GB",
+            "vCPU4-21GB",
+            "vCPU4-22GB",
+            "vCPU4-23GB",
+            "vCPU4-24GB",
+            "vCPU4-25GB",
+            "vCPU4-26GB",
+            "vCPU4-27GB",
+            "vCPU4-28GB",
+            "vCPU4-29GB",
+            "vCPU4-30GB",
+            "vCPU8-16GB",
+            "vCPU8-20GB",
+            "vCPU8-24GB",
+            "vCPU8-28GB",
+            "vCPU8-32GB",
+            "vCPU8-36GB",
+            "vCPU8-40GB",
+            "vCPU8-44GB",
+            "vCPU8-48GB",
+            "vCPU8-52GB",
+            "vCPU8-56GB",
+            "vCPU8-60GB",
+            "vCPU16-32GB",
+            "vCPU16-40GB",
+            "vCPU16-48GB",
+            "vCPU16-56GB",
+            "vCPU16-64GB",
+            "vCPU16-72GB",
+            "vCPU16-80GB",
+            "vCPU16-88GB",
+            "vCPU16-96GB",
+            "vCPU16-104GB",
+            "vCPU16-112GB",
+            "vCPU16-120GB"
         )
     )]
     #[check(
@@ -245,7 +306,9 @@ impl TaskDefinition {
             .set_task_role_arn(task_role)
             .set_execution_role_arn(execution_role)
             .set_network_mode(was.network_mode)
-            .set_container_definitions(Some(self.containers(containers, registries, &region).await?))
+            .set_container_definitions(Some(
+                self.containers(containers, registries, &region).await?,
+            ))
             .set_volumes(was.volumes)
             .set_placement_constraints(was.placement_constraints)
             .set_requires_compatibilities(was.requires_compatibilities)
@@ -255,7 +318,6 @@ impl TaskDefinition {
             .set_pid_mode(was.pid_mode)
             .set_ipc_mode(was.ipc_mode)
             .set_proxy_configuration(was.proxy_configuration)
-            .set_inference_accelerators(was.inference_accelerators)
             .set_ephemeral_storage(self.storage())
             .set_runtime_platform(self.platform(was.runtime_platform))
             .set_enable_fault_injection(was.enable_fault_injection)

@@ -86,8 +86,8 @@ pub struct LoadBalancer {
     /// The kinds of addresses that clients can have.
     #[column(labels("dualstack", "ipv4"))]
     pub ip_address_type: String,
-    /// The pool of the customer's own addresses that it has one of, on an Outpost.
-    #[column(read_only)]
+    /// The pool of your own addresses that it has one of, on an Outpost. A change replaces it.
+    #[column(fixed)]
     pub customer_owned_ipv4_pool: Option<String>,
     /// The VPC it is in: that of its subnets, or the region's default VPC, if NULL. A change replaces
     /// it.
@@ -140,7 +140,8 @@ pub struct LoadBalancer {
         hint = "Name the bucket that the logs go to, or leave the prefix out."
     )]
     pub access_logs_prefix: Option<String>,
-    /// The security groups it is in.
+    /// The security groups it is in; if there are none, AWS puts it in the default one of its VPC.
+    #[column(late)]
     pub load_balancer_security_groups: Parts<LoadBalancerSecurityGroups>,
     /// Tags.
     pub tags: Tags,
@@ -183,6 +184,7 @@ impl Cloud for LoadBalancer {
             .set_subnets(Some(self.places(ec2).await?))
             .set_security_groups(self.groups())
             .ip_address_type(self.ip_address_type.as_str().into())
+            .set_customer_owned_ipv4_pool(self.customer_owned_ipv4_pool.clone())
             .set_tags(listed(&self.tags))
             .send()
             .await?;

@@ -274,8 +274,11 @@ impl Cloud for TargetGroup {
         let attribute =
             |(key, value)| types::TargetGroupAttribute::builder().key(key).value(value).build();
         let kind = self.stickiness_type.as_ref().or(was.stickiness_type.as_ref()).cloned();
+        // A cookie is named whenever clients come to be known by it.
+        let cookie = was.stickiness_cookie_name.clone().filter(|_| kind == was.stickiness_type);
         let wanted = Self { stickiness_type: kind, ..self.clone() }.attributes();
-        let changed: Vec<_> = changed(wanted, &was.attributes()).map(attribute).collect();
+        let was_said = Self { stickiness_cookie_name: cookie, ..was.clone() }.attributes();
+        let changed: Vec<_> = changed(wanted, &was_said).map(attribute).collect();
         if !changed.is_empty() {
             elb.modify_target_group_attributes()
                 .target_group_arn(arn)

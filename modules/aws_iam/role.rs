@@ -19,7 +19,6 @@ const PAGE: i32 = 1000;
 #[derive(Debug, Clone, Resource)]
 #[resource(
     global,
-    create_first,
     primary_key = "role_name",
     reads(
         "iam:GetAccountAuthorizationDetails",
@@ -260,7 +259,9 @@ impl Role {
             inline_policies: Policies(inline.collect::<Result<_>>()?),
             path: it.path,
             max_session_duration: it.max_session_duration.unwrap_or(3600),
-            permissions_boundary: it.permissions_boundary.and_then(|it| it.permissions_boundary_arn),
+            permissions_boundary: it
+                .permissions_boundary
+                .and_then(|it| it.permissions_boundary_arn),
             tags: tags.collect(),
         })
     }
@@ -418,7 +419,8 @@ async fn inline(iam: &Client, role: &str) -> Result<Vec<String>> {
 
 /// A policy document as IAM answers with it: encoded for URLs.
 fn document(text: &str) -> Result<Policy> {
-    let text = urlencoding::decode(text).map_err(|_| Error::missing("a policy document in UTF-8"))?;
+    let text =
+        urlencoding::decode(text).map_err(|_| Error::missing("a policy document in UTF-8"))?;
     Policy::parse(&text)
 }
 

@@ -516,7 +516,8 @@ const NOT_PROPAGATED: &[&str] = &[
     "unable to assume",
     "assume the role",
     "assume role",
-    "Invalid principal",
+    // Services don't come and go: the name of one that is unknown is misspelled.
+    "Invalid principal in policy: \"AWS\"",
     "nvalid IAM Instance Profile",
     "role defined for the function",
 ];
@@ -701,6 +702,9 @@ mod tests {
         let words = "Role arn:aws:iam::1:role/r cannot be assumed by principal";
         assert!(refusal("InvalidParameterException", 400, words).not_propagated());
         assert!(!refusal("InvalidParameterException", 400, "no such value").not_propagated());
+        let who = |who| refusal("MalformedPolicyDocument", 400, who).not_propagated();
+        assert!(who(r#"Invalid principal in policy: "AWS":"arn:aws:iam::1:role/r""#));
+        assert!(!who(r#"Invalid principal in policy: "SERVICE":"nobody""#));
     }
 
     #[test]

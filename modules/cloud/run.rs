@@ -842,7 +842,7 @@ fn merged(table: &Table, row: &Row, seen: &Row) -> Row {
             Access::ReadOnly => seen.clone(),
             // What was asked for has been done.
             _ if column.request => Value::Bool(false),
-            _ if column.late && wanted.is_null() => seen.clone(),
+            _ if compare::unsaid(column, wanted) => seen.clone(),
             _ => wanted.clone(),
         })
         .collect()

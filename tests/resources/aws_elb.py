@@ -160,6 +160,7 @@ def load_balancer(cloud: Cloud, region: str) -> Description:
                 "load_balancer_type": "application",
                 "subnets": subnets(default, 0),
                 "ip_address_type": "ipv4",
+                "customer_owned_ipv4_pool": "ipv4pool-coip-1",
                 "vpc": vpc(default),
                 "deletion_protection": False,
                 "idle_timeout_seconds": 30,
@@ -193,6 +194,7 @@ def load_balancer(cloud: Cloud, region: str) -> Description:
             Change({"load_balancer_name": "other"}, anew),
             Change({"scheme": "internet-facing"}, anew),
             Change({"load_balancer_type": "network"}, anew),
+            Change({"customer_owned_ipv4_pool": "ipv4pool-coip-2"}, anew),
             Change(
                 {
                     "vpc": vpc(other),

@@ -31,10 +31,12 @@ class Change:
     drift: Callable[[Cloud, Row], object] | None = None
     #: The row it is a change of.
     of: str = "full"
+    #: Whether it is an update although nobody could do the same behind the database's back.
+    updates: bool = False
 
     @property
     def action(self) -> str:
-        return "update" if self.drift else "replace"
+        return "update" if self.drift or self.updates else "replace"
 
 
 @dataclass

@@ -5,9 +5,10 @@ use crate::common::sim::{How, Sim, said};
 use crate::common::tables;
 use iasql_engine::plan::{self, Settled};
 use iasql_engine::table::Table;
-use iasql_engine::wire::{Action, Scope};
+use iasql_engine::wire::{Action, Scope, Step};
 use iasql_engine::{Value, ddl, sync};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 
 /// A plan in words, and what it says of the steps' order when it is carried out.
 #[track_caller]
@@ -917,6 +918,319 @@ fn the_first_half_of_a_replacement_is_not_all_of_it() {
     let mut sim = half.expect("an apply that got half-way");
     applies(&mut sim);
     assert_eq!(sim.cloud.find("grp", "r1", &old), None);
+}
+
+// ---------------------------------------------------------------- parts, lists of ids, revisions
+
+/// A balancer with a group, and a service behind it.
+fn fleet() -> Sim {
+    let mut sim = Sim::imported();
+    let net = sim.pk("net", "net_id", &json!("net-1"));
+    let grp = sim.insert("grp", "r1", json!({"net_id": net, "name": "web"}));
+    sim.insert("part", "r1", json!({"net_id": net, "range": "10.0.1.0/24"}));
+    sim.insert("repo", "r1", json!({"name": "web"}));
+    sim.insert("person", "", json!({"name": "eve"}));
+    assert!(sim.apply_all().whole());
+    let parts = json!([sim.db.of("part").next().expect("a part").row[3]]);
+    sim.insert("balancer", "r1", json!({"name": "lb", "seat": [[grp, 1]], "part_ids": parts}));
+    sim.insert("target", "r1", json!({"name": "web", "port": 80}));
+    let cells = json!({"balancer_name": "lb", "port": 80, "target_name": "web"});
+    sim.insert("listener", "r1", cells);
+    let boxes = json!([["web", "web", "old"]]);
+    let cells = json!({"family": "web", "person_name": "eve", "box": boxes});
+    let task = sim.insert("task", "r1", cells);
+    let cells = json!({"name": "web", "task_id": task, "target_name": "web", "part_ids": parts});
+    sim.insert("service", "r1", cells);
+    applies(&mut sim);
+    sim.commit();
+    sim
+}
+
+/// The one row of a table, but for what comes with the account.
+fn only(sim: &Sim, table: &str) -> Value {
+    let comes = |row: &[Value]| row.contains(&json!("default"));
+    sim.db.of(table).find(|it| !comes(&it.row)).expect("a row").pk.clone()
+}
+
+/// Where a step stands in the plan.
+#[track_caller]
+fn step(sim: &Sim, verb: &str, table: &str) -> u32 {
+    let (_, plan) = sim.plan();
+    let this = |step: &&Step| step.action.verb() == verb && step.table == table;
+    plan.steps.iter().find(this).expect("a step").number
+}
+
+/// Each of these steps waits for the one before it.
+#[track_caller]
+fn in_order(sim: &Sim, steps: &[(&str, &str)]) {
+    let (_, plan) = sim.plan();
+    let numbers: Vec<u32> = steps.iter().map(|(verb, table)| step(sim, verb, table)).collect();
+    for pair in numbers.windows(2) {
+        let later = &plan.steps[pair[1] as usize];
+        assert!(later.after.contains(&pair[0]), "{steps:?}: {later:?}");
+    }
+}
+
+fn tasks(sim: &Sim) -> usize {
+    sim.cloud.things.values().filter(|it| it.table.name == "task").count()
+}
+
+#[test]
+fn a_thing_whose_part_names_something_made_anew_follows_before_the_old_one_goes() {
+    let mut sim = fleet();
+    let grp = only(&sim, "grp");
+    sim.edit("grp", &grp, "name", json!("shop"));
+    plans(&sim, &["replace grp shop [name] edited", "update balancer lb [seat] follows grp shop"]);
+    in_order(&sim, &[("create", "grp"), ("update", "balancer"), ("delete", "grp")]);
+    applies(&mut sim);
+}
+
+#[test]
+fn parts_have_no_order_and_a_change_of_one_updates_their_owner() {
+    let mut sim = fleet();
+    let (lb, grp) = (only(&sim, "balancer"), only(&sim, "grp"));
+    let other = sim.insert("grp", "r1", json!({"name": "shop"}));
+    sim.edit("balancer", &lb, "seat", json!([[grp, 1], [other, 1]]));
+    plans(&sim, &["create grp shop [] added", "update balancer lb [seat] edited"]);
+    in_order(&sim, &[("create", "grp"), ("update", "balancer")]);
+    applies(&mut sim);
+    sim.edit("balancer", &lb, "seat", json!([[other, 1], [grp, 1]]));
+    plans(&sim, &[]);
+    sim.edit("balancer", &lb, "seat", json!([[other, 2], [grp, 1]]));
+    plans(&sim, &["update balancer lb [seat] edited"]);
+    sim.edit("balancer", &lb, "seat", json!([]));
+    applies(&mut sim);
+    sim.edit("balancer", &lb, "seat", Json::Null);
+    plans(&sim, &[]);
+}
+
+#[test]
+fn all_that_hangs_together_goes_in_an_order_that_aws_allows() {
+    let mut sim = fleet();
+    sim.db.rows.clear();
+    applies(&mut sim);
+    assert_eq!(tasks(&sim), 0);
+}
+
+#[test]
+fn a_sync_writes_the_rows_of_parts() {
+    let mut sim = fleet();
+    let (lb, grp) = (only(&sim, "balancer"), only(&sim, "grp"));
+    let id = sim.cell("balancer", &lb, "balancer_id");
+    let default = sim.pk("grp", "name", &json!("default"));
+    let ids = [&default, &grp].map(|pk| sim.cell("grp", pk, "grp_id"));
+    drift(&mut sim, "balancer", &plain(&id), "seat", json!([[ids[0], 5], [ids[1], 1]]));
+    assert_eq!(synced(&mut sim), ["update balancer lb [seat]"]);
+    assert_eq!(sim.cell("balancer", &lb, "seat"), json!([[default, 5], [grp, 1]]));
+    sim.in_sync();
+    sim.settled();
+}
+
+#[test]
+fn what_a_part_out_of_sight_may_refer_to_is_not_removed() {
+    let mut sim = fleet();
+    let (lb, grp) = (only(&sim, "balancer"), only(&sim, "grp"));
+    sim.edit("balancer", &lb, "seat", json!([]));
+    sim.delete("grp", &grp);
+    let world = sim.world(&[unread(&tables::BALANCER, "r1")]);
+    assert_eq!(said(&world, &plan::plan(&world)), Vec::<String>::new());
+    in_order(&sim, &[("update", "balancer"), ("delete", "grp")]);
+    applies(&mut sim);
+}
+
+#[test]
+fn a_listener_is_there_before_others_use_its_target() {
+    let mut sim = fleet();
+    sim.insert("target", "r1", json!({"name": "shop", "port": 80}));
+    let cells = json!({"balancer_name": "lb", "port": 81, "target_name": "shop"});
+    sim.insert("listener", "r1", cells);
+    let cells = json!({"name": "shop", "task_id": only(&sim, "task"), "target_name": "shop"});
+    sim.insert("service", "r1", cells);
+    in_order(&sim, &[("create", "target"), ("create", "listener"), ("create", "service")]);
+    applies(&mut sim);
+}
+
+#[test]
+fn of_a_target_made_anew_the_listener_is_made_anew_and_the_service_only_updated() {
+    let mut sim = fleet();
+    let target = only(&sim, "target");
+    sim.edit("target", &target, "port", json!(81));
+    plans(
+        &sim,
+        &[
+            "replace listener lb 80 [target_name] follows target web",
+            "replace target web [port] edited",
+            "update service web [target_name] follows target web",
+        ],
+    );
+    in_order(&sim, &[("delete", "listener"), ("delete", "target"), ("create", "target")]);
+    in_order(&sim, &[("create", "target"), ("create", "listener"), ("update", "service")]);
+    // The new one goes by the same name: only so can it be told that it is another one.
+    let (_, plan) = sim.plan();
+    let update = &plan.steps[step(&sim, "update", "service") as usize];
+    let Action::Update { was, row } = &update.action else { unreachable!("an update") };
+    assert_eq!((&was[2], &row[2]), (&Json::Null, &json!("web")));
+    applies(&mut sim);
+}
+
+#[test]
+fn what_revises_is_shown_as_an_update_and_keeps_its_row() {
+    let mut sim = fleet();
+    let task = only(&sim, "task");
+    let old = sim.cell("task", &task, "task_id");
+    sim.edit("task", &task, "box", json!([["web", "web", "new"]]));
+    let name = plain(&old);
+    plans(
+        &sim,
+        &[
+            &format!("update task {name} [box] edited"),
+            &format!("update service web [task_id] follows task {name}"),
+        ],
+    );
+    in_order(&sim, &[("create", "task"), ("update", "service"), ("delete", "task")]);
+    let (_, plan) = sim.plan();
+    let Action::Create { was: Some(was), .. } = &plan.steps[0].action else {
+        panic!("the next revision begins with the one before: {:?}", plan.steps[0]);
+    };
+    assert_eq!(was[3], old);
+    applies(&mut sim);
+    assert_eq!(tasks(&sim), 1);
+    assert_ne!(sim.cell("task", &task, "task_id"), old);
+}
+
+#[test]
+fn wherever_an_apply_ends_one_revision_is_left() {
+    let mut sim = fleet();
+    let task = only(&sim, "task");
+    sim.edit("task", &task, "box", json!([["web", "web", "new"]]));
+    let before = sim.cloud.clone();
+    let mut ends = BTreeSet::new();
+    for fail in 0..300 {
+        // Committed before the apply or after it, rolled back, or nobody knows.
+        for fate in 0..5 {
+            let mut sim = sim.clone();
+            if fate < 3 {
+                sim.commit();
+            }
+            let how = How { fail: Some(fail), warn: true, ..How::default() };
+            ends.extend(sim.apply(&how).failed);
+            match fate {
+                0 => sim.commit(),
+                1 | 3 => sim.rollback(true),
+                _ => sim.rollback(false),
+            }
+            let again = sim.apply_all();
+            assert!(again.whole(), "{fail} {fate}: {:?} {:?}", again.plan.problems, again.failed);
+            assert_eq!(tasks(&sim), 1, "{fail} {fate}");
+            sim.settled();
+            sim.rows_match_cloud(false);
+            sim.nothing_left_over(&before);
+            let words = if fate < 3 { "new" } else { "old" };
+            assert_eq!(sim.cell("task", &task, "box")[0][2], words, "{fail} {fate}");
+        }
+    }
+    let boundaries = (0..3).flat_map(|at| [(at, "refused"), (at, "the answer was lost")]);
+    let boundaries = boundaries.map(|(at, why)| (at, why.to_owned())).collect();
+    assert!(ends.is_superset(&boundaries), "{ends:?}");
+}
+
+#[test]
+fn of_several_revisions_made_for_one_row_one_is_left() {
+    for known in [true, false] {
+        let mut sim = fleet();
+        let task = only(&sim, "task");
+        let before = sim.cloud.clone();
+        for words in ["one", "two"] {
+            sim.edit("task", &task, "box", json!([["web", "web", words]]));
+            // The service stays with the old one, so that one stays, too.
+            let stuck = (0..2000).find(|&fail| {
+                let how = How { fail: Some(fail), warn: true, ..How::default() };
+                let failed = sim.clone().apply(&how).failed;
+                failed.len() == 1 && failed[0].1 == "refused" && {
+                    let at = failed[0].0;
+                    step(&sim, "update", "service") == at
+                }
+            });
+            sim.apply(&How { fail: stuck, warn: true, ..How::default() });
+            sim.rollback(known);
+        }
+        assert!(tasks(&sim) > 1);
+        sim.edit("task", &task, "box", json!([["web", "web", "three"]]));
+        applies(&mut sim);
+        assert_eq!(tasks(&sim), 1, "{known}");
+        sim.nothing_left_over(&before);
+    }
+}
+
+#[test]
+fn what_is_listed_by_id_can_not_go_before_it_is_taken_off_the_list() {
+    let mut sim = fleet();
+    let part = only(&sim, "part");
+    let id = plain(&sim.cell("part", &part, "part_id"));
+    let says = |sim: &Sim, verb: &str, label: &str| {
+        let problems: Vec<String> = sim.plan().1.problems.into_iter().map(|it| it.1).collect();
+        let words = format!(
+            "names {id} in part_ids, and apply would {verb} that part ({label}): take it out of \
+             part_ids first"
+        );
+        assert_eq!(problems, [words.clone(), words], "the balancer and the service");
+    };
+    let mut gone = sim.clone();
+    gone.delete("part", &part);
+    says(&gone, "delete", "net-1 10.0.1.0/24");
+    for table in ["balancer", "service"] {
+        let pk = only(&gone, table);
+        gone.edit(table, &pk, "part_ids", Json::Null);
+        in_order(&gone, &[("update", table), ("delete", "part")]);
+    }
+    applies(&mut gone);
+    sim.edit("part", &part, "range", json!("10.0.2.0/24"));
+    says(&sim, "replace", "net-1 10.0.2.0/24");
+}
+
+#[test]
+fn what_something_out_of_sight_lists_by_id_is_not_removed() {
+    let mut sim = fleet();
+    let part = only(&sim, "part");
+    for table in ["balancer", "service"] {
+        let pk = only(&sim, table);
+        sim.edit(table, &pk, "part_ids", Json::Null);
+    }
+    sim.delete("part", &part);
+    let world = sim.world(&[unread(&tables::SERVICE, "r1")]);
+    let lines = said(&world, &plan::plan(&world));
+    assert_eq!(lines, ["update balancer lb [part_ids] edited"]);
+}
+
+#[test]
+fn what_can_not_be_a_row_any_more_is_not_deleted_for_that() {
+    let mut sim = fleet();
+    // Somebody makes the target anew: what the service uses is gone.
+    let at = sim.cloud.find("listener", "r1", &plain(&sim.cell("listener", &only(&sim, "listener"), "listener_id")));
+    sim.cloud.delete(at.expect("a listener")).expect("it can be deleted");
+    let id = plain(&sim.cell("target", &only(&sim, "target"), "target_id"));
+    vanish(&mut sim, "target", &id);
+    let service = only(&sim, "service");
+    sim.delete("service", &service);
+    sim.sync(&[]);
+    plans(&sim, &[]);
+    sim.settled();
+}
+
+#[test]
+fn documents_by_name_compare_by_meaning() {
+    let mut sim = fleet();
+    let eve = only(&sim, "person");
+    let papers = |action: Json| json!({"a": {"Statement": {"Action": action}}});
+    sim.edit("person", &eve, "papers", papers(json!(["s3:Get"])));
+    plans(&sim, &["update person eve [papers] edited"]);
+    applies(&mut sim);
+    sim.edit("person", &eve, "papers", papers(json!("S3:get")));
+    plans(&sim, &[]);
+    sim.edit("person", &eve, "papers", json!({}));
+    applies(&mut sim);
+    sim.edit("person", &eve, "papers", Json::Null);
+    plans(&sim, &[]);
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub struct Front {
     pub times: Mutex<Times>,
     pub history: Mutex<History>,
     pub public_registries: Mutex<PublicRegistries>,
+    /// The customer's own addresses that load balancers are made with, by ARN.
+    pub pools: Mutex<HashMap<String, String>>,
     /// The account of each access key, as the emulator says.
     accounts: Mutex<HashMap<String, String>>,
     /// One turn per access key, region and service: mutating calls are checked and carried out one
@@ -80,6 +82,7 @@ impl Front {
             times: Mutex::default(),
             history: Mutex::default(),
             public_registries: Mutex::default(),
+            pools: Mutex::default(),
             accounts: Mutex::default(),
             turns: Mutex::default(),
         }

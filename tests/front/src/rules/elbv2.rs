@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{ask, ask_json};
-use crate::front::Front;
+use crate::front::{Front, lock};
 use crate::request::Call;
 use crate::shape::{Answer, Failure};
 use crate::xml::{self, Element};
@@ -91,6 +91,7 @@ pub async fn mend(front: &Front, call: &Call, answer: &mut Answer) -> Result<(),
         return Err(Failure::not_implemented(call));
     }
     mend_listeners(answer);
+    mend_pools(front, call, answer);
     show_kinds(front, call, answer).await
 }
 
@@ -599,7 +600,7 @@ async fn check_rule(front: &Front, call: &Call) -> Result<(), Failure> {
     }
 }
 
-/// AWS shows a policy only where there is something to encrypt, and each target group that an action
+/// AWS shows a policy and a certificate only where there is something to encrypt, and each target group that an action
 /// forwards to with its weight.
 fn mend_listeners(answer: &mut Answer) {
     let Some(root) = xml::parse(answer.text()).filter(|_| answer.is_ok()) else {
@@ -609,10 +610,10 @@ fn mend_listeners(answer: &mut Answer) {
     root.all("member", &mut members);
     let mut edits = Vec::new();
     for member in members {
-        if let Some(policy) = member.child("SslPolicy")
-            && !is_secure(&member.get("Protocol"))
-        {
-            edits.push((policy.whole.clone(), String::new()));
+        if member.child("ListenerArn").is_some() && !is_secure(&member.get("Protocol")) {
+            let secure = ["SslPolicy", "Certificates"].into_iter();
+            let secure = secure.filter_map(|name| member.child(name));
+            edits.extend(secure.map(|it| (it.whole.clone(), String::new())));
         }
         if let (Some(group), None) = (member.child("TargetGroupArn"), member.child("ForwardConfig"))
             && member.get("Type") == "forward"
@@ -625,6 +626,32 @@ fn mend_listeners(answer: &mut Answer) {
                  </TargetGroupStickinessConfig></ForwardConfig>"
             );
             edits.push((end..end, config));
+        }
+    }
+    if !edits.is_empty() {
+        answer.body = xml::edit(answer.text(), edits).into();
+    }
+}
+
+/// Moto forgets the pool of addresses that a load balancer is made with.
+fn mend_pools(front: &Front, call: &Call, answer: &mut Answer) {
+    let list = [&*format!("{}Result", call.operation), "LoadBalancers"];
+    let Some(root) = xml::parse(answer.text()).filter(|_| answer.is_ok()) else {
+        return;
+    };
+    let mut edits = Vec::new();
+    for one in root.list(&list) {
+        let (mut pools, arn) = (lock(&front.pools), one.get("LoadBalancerArn").into_owned());
+        if call.operation == "CreateLoadBalancer" {
+            match call.parameter("CustomerOwnedIpv4Pool") {
+                Some(pool) => pools.insert(arn.clone(), pool.to_owned()),
+                None => pools.remove(&arn),
+            };
+        }
+        if let (Some(pool), Some(after)) = (pools.get(&arn), one.child("LoadBalancerArn")) {
+            let end = after.whole.end;
+            let pool = format!("<CustomerOwnedIpv4Pool>{pool}</CustomerOwnedIpv4Pool>");
+            edits.push((end..end, pool));
         }
     }
     if !edits.is_empty() {
