@@ -324,7 +324,8 @@ impl World {
     /// Whether a base row calls something by a name that it had when they agreed, and has no more.
     pub fn outdated(&self, node: usize, base: &Row, now: fn(&Node) -> Option<&Row>) -> bool {
         self.references(node, base).any(|(link, to)| {
-            let (it, name) = (&self.nodes[to], |row| self.table(to).cell(row, link.reference.column));
+            let (it, name) =
+                (&self.nodes[to], |row| self.table(to).cell(row, link.reference.column));
             let named = it.base.as_ref().map(|base| name(&base.row)).zip(now(it).map(name));
             link.reference.by == By::Name && named.is_some_and(|(then, now)| then != now)
         })
@@ -604,7 +605,8 @@ impl World {
         // A row knows what was last made for it: while the revision before that one is still there,
         // that is what is agreed on.
         let of_row = wanted.iter().zip(&rows).filter(|_| def.revises);
-        let of_row = of_row.filter_map(|(it, &at)| Some(((&*it.region, def.cloud_id(&it.row)?), at)));
+        let of_row =
+            of_row.filter_map(|(it, &at)| Some(((&*it.region, def.cloud_id(&it.row)?), at)));
         let of_row: HashMap<(&str, &str), usize> = of_row.collect();
         // The journal speaks as the cloud does: ask it before references become nodes.
         let journal = Journal::new(def, made);

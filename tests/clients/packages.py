@@ -36,7 +36,7 @@ def cache() -> Path:
 
 
 def node_modules(of: Path) -> Path:
-    """npm's packages, as `package-lock.json` has them. Install scripts do not run: they download."""
+    """npm's packages, by `package-lock.json`. Install scripts do not run: they download."""
     return _installed(of, ["package.json", "package-lock.json"], _npm) / "node_modules"
 
 
@@ -51,7 +51,7 @@ def jars(of: Path) -> Path:
 
 
 def node() -> Path:
-    """The directory of Node's programs: `node`, `npm` and `npx`. Debian's Node is too old for some."""
+    """Where `node`, `npm` and `npx` are. Debian's Node is too old for some clients."""
     return _installed(CLIENTS / "node", ["requirements.txt"], _node) / "node"
 
 
@@ -97,8 +97,8 @@ def _run(*command: str | Path, cwd: Path, **environment: str) -> None:
 
 def _pip(place: Path) -> None:
     _run(sys.executable, "-m", "venv", place, cwd=place)
-    pip = [place / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run(*pip, "-r", place / "requirements.txt", cwd=place)
+    options = ["--quiet", "--disable-pip-version-check", "-r", "requirements.txt"]
+    _run(place / "bin/python", "-m", "pip", "install", *options, cwd=place)
 
 
 def _node(place: Path) -> None:
@@ -120,8 +120,8 @@ def _npm(place: Path) -> None:
 
 def _maven(place: Path) -> None:
     with tempfile.TemporaryDirectory(dir=place) as aside:
-        options = ["--batch-mode", "--quiet", "-DincludeScope=runtime", f"-DoutputDirectory={aside}"]
-        _run("mvn", *options, COPY_DEPENDENCIES, cwd=place)
+        options = ["-DincludeScope=runtime", f"-DoutputDirectory={aside}"]
+        _run("mvn", "--batch-mode", "--quiet", COPY_DEPENDENCIES, *options, cwd=place)
         _check(Path(aside), place / "jars.sha256")
         shutil.copytree(aside, place / "jars")
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
 class Project:
     """A copy of the directory `source`, and the environment its commands get: no more of the
     developer's own than what finds programs and certificates."""
+
+    #: What every command begins with.
+    command: Sequence[str] = ()
 
     def __init__(
         self, source: Path, directory: Path, path: list[Path], environment: Mapping[str, str]
@@ -45,9 +48,9 @@ class Project:
 
     def _run(self, command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, str]:
         done = subprocess.run(
-            command,
+            [*self.command, *command],
             cwd=self.directory,
-            env=self.environment | environment,
+            env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

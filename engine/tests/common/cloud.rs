@@ -412,11 +412,7 @@ impl Cloud {
     /// What directly refers to a thing, and has to let go of it before it can go.
     pub fn referring(&self, at: u32) -> Vec<u32> {
         let Some(to) = self.things.get(&at) else { return Vec::new() };
-        self.things
-            .iter()
-            .filter(|(_, other)| other.holds(to))
-            .map(|(&number, _)| number)
-            .collect()
+        self.things.iter().filter(|(_, other)| other.holds(to)).map(|(&number, _)| number).collect()
     }
 
     /// Something happens to it behind everyone's back: a cell changes, but for keys, ids and references.

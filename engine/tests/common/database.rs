@@ -92,7 +92,10 @@ impl Database {
             let mut row = self.rows[&child].clone();
             let mut follows = false;
             change(named(child.0), &mut row.row, |_, to, cell| {
-                if to.by == By::Name && to.table == table.name && cell == table.cell(&old.row, to.column) {
+                if to.by == By::Name
+                    && to.table == table.name
+                    && cell == table.cell(&old.row, to.column)
+                {
                     *cell = table.cell(&record.row, to.column).clone();
                     follows = true;
                 }
@@ -148,8 +151,10 @@ impl Database {
                     let Some(rows) = cell.as_array() else { return Err(format!("{at} is {cell}")) };
                     let mut keys = BTreeSet::new();
                     for row in rows {
-                        let cells = row.as_array().ok_or_else(|| format!("{at} has a part {row}"))?;
-                        let key: Vec<String> = part.keys().map(|at| cells[at].to_string()).collect();
+                        let cells =
+                            row.as_array().ok_or_else(|| format!("{at} has a part {row}"))?;
+                        let key: Vec<String> =
+                            part.keys().map(|at| cells[at].to_string()).collect();
                         if !keys.insert(key) {
                             return Err(format!("{at} has two parts of one key"));
                         }
@@ -192,7 +197,8 @@ impl Database {
             for written in &writes.update {
                 let at = (table.name, plain(&written.pk));
                 let there = self.rows.get(&at).cloned();
-                let mut there = there.unwrap_or_else(|| panic!("updates {at:?}, which is not there"));
+                let mut there =
+                    there.unwrap_or_else(|| panic!("updates {at:?}, which is not there"));
                 if let Some(name) = table.position("name")
                     && there.row[name] != written.row[name]
                 {

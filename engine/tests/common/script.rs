@@ -397,8 +397,9 @@ fn cell(sim: &Sim, table: &Table, column: &Column, region: &str, choice: u8, clo
         let one = |choice: u8| -> Row {
             part.columns.iter().map(|it| cell(sim, part, it, region, choice, cloud)).collect()
         };
-        let whole =
-            |row: &Row| part.columns.iter().zip(row).all(|(it, cell)| !(it.required && cell.is_null()));
+        let whole = |row: &Row| {
+            part.columns.iter().zip(row).all(|(it, cell)| !(it.required && cell.is_null()))
+        };
         let mut rows: Vec<Row> =
             (0..choice % 3).map(|n| one(choice / 3 + n)).filter(whole).collect();
         rows.dedup_by(|a, b| compare::same_key(part, a, b));

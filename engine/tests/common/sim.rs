@@ -566,7 +566,8 @@ impl Sim {
     /// What this database has made for rows that were committed has a row, or is gone.
     #[track_caller]
     pub fn nothing_forgotten(&self) {
-        for at in self.unmanaged() {
+        let homeless = self.cloud.homeless();
+        for at in self.unmanaged().into_iter().filter(|at| !homeless.contains(at)) {
             let thing = &self.cloud.things[&at];
             let ours = self.journal.iter().any(|entry| {
                 entry.creates
@@ -603,6 +604,17 @@ impl Sim {
                     it.mark.as_ref() == Some(&entry.mark) && it.id() == thing.cell("grp_id")
                 })
             })
+    }
+
+    /// Whether the journal proves that this was made to follow what a row stands for.
+    pub fn is_revision(&self, at: u32) -> bool {
+        let thing = &self.cloud.things[&at];
+        self.journal.iter().any(|entry| {
+            entry.creates
+                && thing.table.revises
+                && thing.mark.as_ref() == Some(&entry.mark)
+                && self.db.rows.contains_key(&(entry.table, plain(&entry.pk)))
+        })
     }
 
     /// Whether the journal proves that this was made for nothing.
@@ -899,8 +911,10 @@ impl Work<'_> {
     ) -> Result<Option<Row>, Refusal> {
         let id = table.cloud_id(was).expect("an id").to_owned();
         let Some(at) = self.sim.cloud.find(table.name, &step.region, &id) else { return Ok(None) };
-        let ours =
-            self.sim.has_base(at) || self.sim.is_orphan(at) || self.sim.is_born_of_unfinished(at);
+        let ours = self.sim.has_base(at)
+            || self.sim.is_orphan(at)
+            || self.sim.is_born_of_unfinished(at)
+            || self.sim.is_revision(at);
         assert!(ours, "nobody asked for {} {id} to go: {step:?}", table.name);
         // Whoever refers to it and has a step of its own to let go has taken that step.
         for other in self.sim.cloud.referring(at) {
@@ -972,17 +986,27 @@ impl Work<'_> {
             }
             Refusal::NoSuch(table, cell) => unread(table) || cell.is_null(),
             // An id that was written down by hand may be that of nothing any more.
-            Refusal::NoSuchId(id) => !self.plan.steps.iter().any(|step| {
-                let Action::Delete { was } = &step.action else { return false };
-                named(&step.table).cloud_id(was) == Some(id)
+            Refusal::NoSuchId(id) => !self.plan.steps.iter().any(|other| {
+                let Action::Delete { was } = &other.action else { return false };
+                let here = other.region == step.region;
+                here && named(&other.table).cloud_id(was) == Some(id)
             }),
-            // Whoever wants to use a target has to have a listener that leads there, in the end.
-            Refusal::NotEnabled(target) => !self.sim.cloud.things.values().any(|it| {
-                it.table.name == "listener" && it.region == step.region && it.cell("target_name") == target.as_str()
-            }) && !self.plan.steps.iter().any(|other| {
-                let (Action::Create { row, .. } | Action::Update { row, .. }) = &other.action else { return false };
-                other.table == "listener" && other.region == step.region && named("listener").cell(row, "target_name") == target.as_str()
-            }),
+            // A target that no listener is to lead to can't be used.
+            Refusal::NotEnabled(target) => {
+                !self.sim.cloud.things.values().any(|it| {
+                    it.table.name == "listener"
+                        && it.region == step.region
+                        && it.cell("target_name") == target.as_str()
+                }) && !self.plan.steps.iter().any(|other| {
+                    let (Action::Create { row, .. } | Action::Update { row, .. }) = &other.action
+                    else {
+                        return false;
+                    };
+                    other.table == "listener"
+                        && other.region == step.region
+                        && named("listener").cell(row, "target_name") == target.as_str()
+                })
+            }
             // What AWS makes by itself can't be had otherwise.
             Refusal::Born => true,
             Refusal::Exists(_) | Refusal::Kept(_) | Refusal::Nonsense(_) => false,

@@ -326,11 +326,7 @@ pub static TARGET: Table = Table {
 pub static LISTENER: Table = Table {
     name: "listener",
     columns: &[
-        Column {
-            name: "balancer_name",
-            references: Some(to("balancer", "name", By::Name)),
-            ..KEY
-        },
+        Column { name: "balancer_name", references: Some(to("balancer", "name", By::Name)), ..KEY },
         Column { name: "port", sql: "int", ..KEY },
         Column {
             name: "target_name",

@@ -1058,7 +1058,7 @@ fn of_a_target_made_anew_the_listener_is_made_anew_and_the_service_only_updated(
     plans(
         &sim,
         &[
-            "replace listener lb 80 [target_name] follows target web",
+            "replace listener lb [target_name] follows target web",
             "replace target web [port] edited",
             "update service web [target_name] follows target web",
         ],
@@ -1206,7 +1206,11 @@ fn what_something_out_of_sight_lists_by_id_is_not_removed() {
 fn what_can_not_be_a_row_any_more_is_not_deleted_for_that() {
     let mut sim = fleet();
     // Somebody makes the target anew: what the service uses is gone.
-    let at = sim.cloud.find("listener", "r1", &plain(&sim.cell("listener", &only(&sim, "listener"), "listener_id")));
+    let at = sim.cloud.find(
+        "listener",
+        "r1",
+        &plain(&sim.cell("listener", &only(&sim, "listener"), "listener_id")),
+    );
     sim.cloud.delete(at.expect("a listener")).expect("it can be deleted");
     let id = plain(&sim.cell("target", &only(&sim, "target"), "target_id"));
     vanish(&mut sim, "target", &id);

@@ -1,0 +1,5 @@
+BEGIN;
+  INSERT INTO log_group (log_group_name) VALUES ('${project_name}-reports');
+COMMIT;
+INSERT INTO repository (repository_name) VALUES ('Reports');
+SELECT * FROM iasql_apply();

@@ -1,0 +1,2 @@
+INSERT INTO log_group (log_group_name) VALUES ('/api/requests');
+SELECT * FROM iasql_apply();

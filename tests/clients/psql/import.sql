@@ -1,0 +1,3 @@
+\copy log_group (log_group_name, retention_in_days, tags) FROM 'log_groups.csv' WITH (FORMAT csv, HEADER)
+SELECT * FROM iasql_plan_apply();
+SELECT * FROM iasql_apply();
