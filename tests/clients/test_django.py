@@ -8,6 +8,7 @@ from typing import Any
 
 import packages
 import pytest
+import tutorial
 from conftest import Cloud, Database
 from project import Project
 from support import groups, install, log_groups, plan, repositories, rules
@@ -49,12 +50,25 @@ def django(request: pytest.FixtureRequest, tmp_path: Path, db: Database) -> Djan
     return Django(request.param, tmp_path, db)
 
 
+def test_the_tutorial_deploys_and_takes_down(django: Django, db: Database, cloud: Cloud) -> None:
+    install(db, "aws_ecs_fargate")
+    django.inspect()
+    applied = django.told("deploy")
+    tutorial.deployed(cloud, "latest", 1, role_name="ecsTaskExecRole")
+    assert {line["action"] for line in applied} == {"create"}
+    assert plan(db) == []
+
+    django.told("teardown")
+    tutorial.nothing(db, cloud)
+    assert plan(db) == []
+
+
 # Models
 
 
 @pytest.mark.parametrize("command", ["inspectdb", "inspectiasql"])
 def test_models_pass_check_unedited(django: Django, db: Database, command: str) -> None:
-    install(db)
+    install(db, "aws_ecs_fargate")
     django.inspect(command)
     assert "no issues" in django.manage("check")
     code = django.models.read_text()

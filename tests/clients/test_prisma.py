@@ -16,6 +16,7 @@ from typing import Any
 
 import packages
 import pytest
+import tutorial
 from conftest import Cloud, Database
 from project import Project
 from support import fresh_database, groups, install, log_groups, plan, rules
@@ -23,6 +24,15 @@ from testbed import Emulator, Server
 
 SOURCE = packages.CLIENTS / "prisma"
 VERSIONS = "6", "7"
+TUTORIAL = (
+    "aws_iam",
+    "aws_cloudwatch",
+    "aws_ecr",
+    "aws_ecs_fargate",
+    "aws_elb",
+    "aws_security_group",
+    "aws_vpc",
+)
 #: What `npx prisma` runs, a second later.
 CLI = "node_modules/.bin/prisma"
 #: What `db pull` says of every database of iasql: comments are there for people, checks and deferred
@@ -88,7 +98,7 @@ def pulled(
     """A project that knows every module's tables, and what `db pull` said."""
     project = Prisma(request.param, tmp_path_factory.mktemp("prisma"))
     with fresh_database(server) as database:
-        install(database)
+        install(database, *TUTORIAL)
         said = project.pull(database)
     yield project, said
 
@@ -102,6 +112,25 @@ def model(schema: str, name: str) -> str:
     """The lines of a model or an enum."""
     (found,) = re.findall(rf"^(?:model|enum) {name} {{\n(.*?)^}}", schema, re.DOTALL | re.MULTILINE)
     return str(found)
+
+
+# The tutorial
+
+
+def test_the_tutorial_deploys_and_takes_down(
+    generated: Prisma, db: Database, cloud: Cloud
+) -> None:
+    install(db, *TUTORIAL)
+    applied = generated.script(db, "index.js")
+    tutorial.deployed(cloud, "latest", 1, role_name="ecsTaskExecRole")
+    assert {line["action"] for line in applied} == {"create"}
+    assert {line["table_name"] for line in applied} >= {"service", "listener", "role"}
+    assert plan(db) == []
+
+    applied = generated.script(db, "teardown.js")
+    assert {line["action"] for line in applied} == {"delete"}
+    tutorial.nothing(db, cloud)
+    assert plan(db) == []
 
 
 # Introspection
@@ -120,7 +149,7 @@ def test_pull_names_models_relations_and_enums_like_the_tables(
     pulled: tuple[Prisma, str], db: Database
 ) -> None:
     project, _ = pulled
-    install(db)
+    install(db, *TUTORIAL)
     tables = db.sql(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     )

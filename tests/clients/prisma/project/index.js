@@ -26,7 +26,7 @@ async function network() {
         from_port: PORT,
         to_port: PORT,
         cidr_ipv4: '0.0.0.0/0',
-        description: 'the server',
+        description: `${project}-security-group`,
       },
       {
         security_group_id: group.id,
@@ -35,7 +35,7 @@ async function network() {
         from_port: -1,
         to_port: -1,
         cidr_ipv4: '0.0.0.0/0',
-        description: 'everywhere',
+        description: `${project}-security-group`,
       },
     ],
   })

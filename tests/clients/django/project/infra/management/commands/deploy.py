@@ -33,6 +33,7 @@ def network():
         from_port=PORT,
         to_port=PORT,
         cidr_ipv4="0.0.0.0/0",
+        description=f"{PROJECT}-security-group",
     )
     models.SecurityGroupRule.objects.create(
         security_group=group,
@@ -41,6 +42,7 @@ def network():
         from_port=-1,
         to_port=-1,
         cidr_ipv4="0.0.0.0/0",
+        description=f"{PROJECT}-security-group",
     )
     return group
 # [/network]
