@@ -3,7 +3,7 @@ const { writeFileSync } = require('node:fs')
 const prisma = require('./client')
 
 async function main() {
-  // [external]
+  // [listing]
   const [external] = await prisma.$queryRaw`
     WITH ours AS (
       SELECT DISTINCT t.tgrelid AS oid
@@ -20,7 +20,7 @@ async function main() {
              WHERE e.typtype = 'e' ORDER BY 1
            ) AS enums`
   writeFileSync('prisma/external.json', JSON.stringify(external, null, 2))
-  // [/external]
+  // [/listing]
 }
 
 main().finally(() => prisma.$disconnect())
