@@ -253,8 +253,7 @@ fn edited_scopes(tables: &[&'static Table]) -> Result<Vec<Scope>> {
 /// The lines of a plan, or of its outcome.
 fn lines(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -> Vec<Line> {
     let line = |change: &plan::Change| {
-        let made =
-            change.steps.iter().rev().find_map(|step| ended.get(step)).and_then(Option::as_ref);
+        let made = change.steps.iter().rev().find_map(|step| ended.get(step)?.as_ref());
         let now = made.and_then(|row| world.table(change.node).cloud_id(row)).map(str::to_owned);
         let before = if change.verb == Verb::Create {
             None

@@ -70,21 +70,34 @@ pub fn write(world: &World, writes: &[Writes]) -> Result<()> {
     let owners = catalog::check(&touched)?;
     let owner = |table: &Table| owners.get(table.name).copied().unwrap_or(pg_sys::InvalidOid);
     let schema = spi::name(&catalog::schema()?);
-    for (table, writes) in world.tables.iter().zip(writes).rev() {
-        if !writes.delete.is_empty() {
-            as_role(owner(table), true, || delete(&schema, table, &writes.delete))?;
+    // Asked before anything is written: the new name of one row is written into others, too.
+    let mut unedited = Vec::new();
+    for (table, writes) in world.tables.iter().zip(writes) {
+        let rows: Vec<&Written> = writes.update.iter().chain(&writes.delete).collect();
+        unedited.push(match rows.is_empty() {
+            true => HashSet::new(),
+            false => as_role(owner(table), true, || hold(&schema, table, &rows))?,
+        });
+    }
+    let held = |at: usize, rows: &'_ [Written]| -> Vec<Written> {
+        let held = |row: &&Written| unedited[at].contains(&plain(&row.pk));
+        rows.iter().filter(held).cloned().collect()
+    };
+    for (at, (table, writes)) in world.tables.iter().zip(writes).enumerate().rev() {
+        let gone = held(at, &writes.delete);
+        if !gone.is_empty() {
+            as_role(owner(table), true, || delete(&schema, table, &gone))?;
         }
     }
-    for (table, writes) in world.tables.iter().zip(writes) {
+    for (at, (table, writes)) in world.tables.iter().zip(writes).enumerate() {
         if writes.any_rows() {
-            let written = as_role(owner(table), true, || {
-                let updated = update(&schema, table, &writes.update)?;
+            let changed = held(at, &writes.update);
+            as_role(owner(table), true, || {
+                update(&schema, table, &changed)?;
                 insert(&schema, table, &writes.insert)?;
-                fill(&schema, table, &writes.fill)?;
-                Ok(updated)
+                fill(&schema, table, &writes.fill)
             })?;
-            let updated = writes.update.iter().filter(|row| written.contains(&*plain(&row.pk)));
-            let whole: Vec<&Written> = updated.chain(&writes.insert).collect();
+            let whole: Vec<&Written> = changed.iter().chain(&writes.insert).collect();
             let filled: Vec<&Written> = writes.fill.iter().collect();
             for (at, part) in table.parts() {
                 as_role(owner(part), true, || {
@@ -153,19 +166,36 @@ pub fn note_unrepresented(
     Ok(())
 }
 
-/// Writes rows that have not been written meanwhile, and says which.
-fn update(schema: &str, table: &Table, rows: &[Written]) -> Result<HashSet<String>> {
+/// Locks the rows that have not been written since they were read, and says which.
+fn hold(schema: &str, table: &Table, rows: &[&Written]) -> Result<HashSet<String>> {
+    let sql = format!(
+        "SELECT v.key_::text FROM {schema}.{} t \
+         JOIN json_to_recordset($1::json) AS v(key_ {}, version_ text) ON t.{} = v.key_ \
+         WHERE {} = v.version_ FOR UPDATE OF t",
+        spi::name(table.name),
+        key_type(table),
+        key(table),
+        version(schema, table)
+    );
+    let mut held = HashSet::new();
+    for portion in rows.chunks(5000) {
+        let row = |row: &&Written| serde_json::json!({ "key_": row.pk, "version_": row.version });
+        let rows = spi::write(&sql, &[&json(portion.iter().map(row).collect())])?;
+        held.extend(rows.into_iter().flatten().flatten());
+    }
+    Ok(held)
+}
+
+fn update(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
     let sets: Vec<String> = columns(table).map(|c| format!("{c} = v.{c}")).collect();
     let sql = format!(
-        "UPDATE {schema}.{name} t SET {sets} FROM {input} WHERE t.{key} = v.key_ AND {version} = v.version_ \
-         RETURNING v.key_::text",
+        "UPDATE {schema}.{name} t SET {sets} FROM {input} WHERE t.{key} = v.key_",
         name = spi::name(table.name),
         sets = sets.join(", "),
         input = recordset(table),
         key = key(table),
-        version = version(schema, table),
     );
-    Ok(run(&sql, table, rows)?.into_iter().flatten().flatten().collect())
+    run(&sql, table, rows)
 }
 
 /// Makes the parts of rows what they are to be: some go, the others are put in place. If it is not to
@@ -261,7 +291,7 @@ fn insert(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
         from.join(", "),
         recordset(table)
     );
-    run(&sql, table, rows).map(drop)
+    run(&sql, table, rows)
 }
 
 fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
@@ -291,18 +321,17 @@ fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
         old = join(owned.iter().map(|(c, _)| format!("t.{c}")).collect()),
         new = join(owned.iter().map(|(_, v)| v.clone()).collect()),
     );
-    run(&sql, table, rows).map(drop)
+    run(&sql, table, rows)
 }
 
 fn delete(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
     let sql = format!(
-        "DELETE FROM {schema}.{} t USING {} WHERE t.{} = v.key_ AND {} = v.version_",
+        "DELETE FROM {schema}.{} t USING {} WHERE t.{} = v.key_",
         spi::name(table.name),
         recordset(table),
-        key(table),
-        version(schema, table)
+        key(table)
     );
-    run(&sql, table, rows).map(drop)
+    run(&sql, table, rows)
 }
 
 fn forget(table: &Table, keys: &[Value]) -> Result<()> {
@@ -336,22 +365,20 @@ fn agree(table: &Table, rows: &[(String, Written)]) -> Result<()> {
     Ok(())
 }
 
-/// Runs a statement over rows, in portions that bound memory; what it returns.
-fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<Vec<spi::Texts>> {
-    let mut returned = Vec::new();
+/// Runs a statement over rows, in portions that bound memory.
+fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<()> {
     for portion in rows.chunks(5000) {
         let record = |written: &Written| {
             let mut fields = named(table, &written.row);
             fields.insert("key_".to_owned(), written.pk.clone());
-            fields.insert("version_".to_owned(), Value::from(written.version.as_str()));
             if table.regional() {
                 fields.insert("region".to_owned(), Value::from(written.region.as_str()));
             }
             Value::Object(fields)
         };
-        returned.extend(spi::write(sql, &[&json(portion.iter().map(record).collect())])?);
+        spi::write(sql, &[&json(portion.iter().map(record).collect())])?;
     }
-    Ok(returned)
+    Ok(())
 }
 
 /// A row as an object, its cells as they are.
@@ -391,19 +418,19 @@ fn key(table: &Table) -> String {
     spi::name(table.primary_key.unwrap_or("id"))
 }
 
+fn key_type(table: &Table) -> &'static str {
+    if table.primary_key.is_some() { "text" } else { "int" }
+}
+
 /// `$1` as a table with a table's columns.
 fn recordset(table: &Table) -> String {
-    let key_type = if table.primary_key.is_some() { "text" } else { "int" };
     let region = table.regional().then(|| "region text".to_owned());
     let columns: Vec<String> = table
         .sql_columns()
         .map(|column| format!("{} {}", spi::name(column.name), column.sql))
         .chain(region)
         .collect();
-    format!(
-        "json_to_recordset($1::json) AS v(key_ {key_type}, version_ text, {})",
-        columns.join(", ")
-    )
+    format!("json_to_recordset($1::json) AS v(key_ {}, {})", key_type(table), columns.join(", "))
 }
 
 fn json(rows: Vec<Value>) -> String {

@@ -632,7 +632,8 @@ fn steps(world: &World, doing: &Doings, drafts: &[order::Draft], plan: &mut Plan
                 row: in_cloud_terms(world, node, row, &anew),
             },
             (_, true) => wire::Action::Create {
-                was: (world.table(node).revises && it.seen.is_some())
+                // In another region there is nothing to follow.
+                was: (world.table(node).revises && it.seen.is_some() && !change.moved)
                     .then(|| in_cloud_terms(world, node, was, &none)),
                 row: unmade(world, node, in_cloud_terms(world, node, row, &anew)),
                 born: born.contains_key(&node),

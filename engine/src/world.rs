@@ -477,6 +477,12 @@ impl World {
             .filter(|&at| !matches!(&table.columns[at].references, Some(r) if r.by == By::Id))
             .filter(|&at| table.columns[at].sql == "text")
             .collect();
+        // The revisions of a thing have one name between them, which is no key.
+        let shared = || table.columns.iter().position(|c| c.required && c.sql == "text");
+        let texts = match shared().filter(|_| table.revises) {
+            Some(name) => vec![name],
+            None => texts,
+        };
         // What has no name of its own is called by all of its key.
         let name = match texts[..] {
             [own] => named(own),

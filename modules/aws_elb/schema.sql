@@ -53,7 +53,7 @@ COMMENT ON COLUMN load_balancer.load_balancer_type IS 'What it understands: HTTP
 COMMENT ON COLUMN load_balancer.subnets IS 'The IDs of the subnets it is in, one to a zone; if NULL, one in each zone of its VPC.';
 COMMENT ON COLUMN load_balancer.availability_zones IS 'The zones of its subnets.';
 COMMENT ON COLUMN load_balancer.ip_address_type IS 'The kinds of addresses that clients can have.';
-COMMENT ON COLUMN load_balancer.customer_owned_ipv4_pool IS 'The pool of the customer''s own addresses that it has one of, on an Outpost.';
+COMMENT ON COLUMN load_balancer.customer_owned_ipv4_pool IS 'The pool of your own addresses that it has one of, on an Outpost. A change replaces it.';
 COMMENT ON COLUMN load_balancer.vpc IS 'The VPC it is in: that of its subnets, or the region''s default VPC, if NULL. A change replaces it.';
 COMMENT ON COLUMN load_balancer.deletion_protection IS 'Whether AWS refuses to delete it.';
 COMMENT ON COLUMN load_balancer.idle_timeout_seconds IS 'How long a connection may be silent, in seconds; 60 unless said. For type application.';
@@ -99,10 +99,6 @@ BEGIN
   IF TG_OP = 'UPDATE' AND NEW.availability_zones IS NULL THEN NEW.availability_zones := OLD.availability_zones;
   ELSIF NEW.availability_zones IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.availability_zones IS DISTINCT FROM OLD.availability_zones) THEN
     PERFORM iasql.cloud_owned('load_balancer', 'availability_zones');
-  END IF;
-  IF TG_OP = 'UPDATE' AND NEW.customer_owned_ipv4_pool IS NULL THEN NEW.customer_owned_ipv4_pool := OLD.customer_owned_ipv4_pool;
-  ELSIF NEW.customer_owned_ipv4_pool IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.customer_owned_ipv4_pool IS DISTINCT FROM OLD.customer_owned_ipv4_pool) THEN
-    PERFORM iasql.cloud_owned('load_balancer', 'customer_owned_ipv4_pool');
   END IF;
   IF NOT (CASE jsonb_typeof(NEW.tags) WHEN 'object' THEN NOT EXISTS (SELECT FROM jsonb_each(NEW.tags) AS tag (name, value) WHERE jsonb_typeof(tag.value) <> 'string') ELSE false END) THEN
     RAISE check_violation USING MESSAGE = 'tags is not a map of names to texts', HINT = 'Write it like ''{"team": "web", "stage": "test"}''.', TABLE = 'load_balancer';

@@ -11,7 +11,7 @@ import pytest
 import tutorial
 from conftest import Cloud, Database
 from project import Project
-from support import apply, install, log_groups, plan, repositories
+from support import apply, install, log_groups, nothing_changes, plan, repositories
 from testbed import Emulator
 
 SOURCE = packages.CLIENTS / "flyway"
@@ -92,6 +92,18 @@ def test_a_migration_in_a_transaction_applies_the_rows_above_it(
     assert (group["logGroupName"], group["retentionInDays"]) == ("quickstart-worker", 30)
     assert repositories(cloud) == ["quickstart-worker"]
     assert plan(db) == []
+
+
+def test_clean_empties_the_schema_and_not_the_cloud(
+    flyway: Flyway, db: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    cloud.logs.create_log_group(logGroupName="theirs")
+    install(db, "aws_cloudwatch")
+    assert "cleanDisabled" in flyway.fails("clean")
+    with nothing_changes(emulator):
+        flyway.run("-cleanDisabled=false", "clean")
+    assert db.sql("SELECT FROM pg_extension WHERE extname = 'iasql'") == []
+    assert log_groups(cloud) == ["theirs"]
 
 
 def test_a_migration_that_failed_half_way_goes_on_once_it_is_mended(

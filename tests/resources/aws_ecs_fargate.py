@@ -295,9 +295,9 @@ def task_definition(cloud: Cloud, region: str) -> Description:
         parents=[
             f"""INSERT INTO role (role_name, assume_role_policy_document)
             SELECT name, '{trust}' FROM unnest(ARRAY['task', 'execution']) name
-            ON CONFLICT DO NOTHING""",
+            ON CONFLICT (role_name) DO NOTHING""",
             """INSERT INTO public_repository (repository_name) VALUES ('team/proxy')
-            ON CONFLICT DO NOTHING""",
+            ON CONFLICT (repository_name) DO NOTHING""",
             f"INSERT INTO repository (repository_name, region) VALUES ('team/web', '{region}')",
             f"""INSERT INTO log_group (log_group_name, region)
             VALUES ('web', '{region}'), ('other', '{region}')""",
