@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import docs
 import packages
 import pytest
 import tutorial
@@ -15,6 +16,7 @@ from support import apply, install, log_groups, nothing_changes, plan, repositor
 from testbed import Emulator
 
 SOURCE = packages.CLIENTS / "flyway"
+PAGE = docs.ROOT / "docs/clients/flyway.md"
 #: A run of Flyway is short: half of it goes to what makes Java fast in the long run.
 QUICK_START = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 #: What the commonest mistakes, in examples/, are answered with.
@@ -198,4 +200,5 @@ def test_the_message_says_what_to_do(
     for example, message in MISTAKES.items():
         flyway.take(example)
         assert f"ERROR: {message}" in flyway.fails("migrate")
+        assert f"ERROR: {message}" in PAGE.read_text()
     assert (log_groups(cloud), repositories(cloud)) == ([], [])
