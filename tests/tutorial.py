@@ -31,7 +31,9 @@ def definition(cloud: Cloud, arn: str) -> dict[str, Any]:
     return task
 
 
-def deployed(cloud: Cloud, image_tag: str, revision: int) -> None:
+def deployed(
+    cloud: Cloud, image_tag: str, revision: int, role_name: str = "ecsTaskExecRoleus-east-1"
+) -> None:
     """Everything that the tutorial deploys, and how it hangs together."""
     assert rules(cloud) == {
         (False, "tcp", PORT, PORT, "0.0.0.0/0", GROUP),
@@ -51,7 +53,7 @@ def deployed(cloud: Cloud, image_tag: str, revision: int) -> None:
     assert (listener["Port"], listener["Protocol"]) == (PORT, "HTTP")
     assert listener["DefaultActions"][0]["TargetGroupArn"] == target["TargetGroupArn"]
 
-    role = iam.get_role(RoleName="ecsTaskExecRoleus-east-1")["Role"]
+    role = iam.get_role(RoleName=role_name)["Role"]
     attached = iam.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"]
     assert [it["PolicyName"] for it in attached] == ["AmazonECSTaskExecutionRolePolicy"]
 

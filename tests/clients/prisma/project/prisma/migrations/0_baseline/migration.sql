@@ -1,0 +1,1 @@
+-- What was there before the first migration: iasql. Marked as applied, never run.
