@@ -1,4 +1,4 @@
-"""Django 4.2 and 5.2: migrations forth and back, models of `inspectdb`, objects that are resources."""
+"""Django 4.2 and 5.2: migrations forth and back, models of `inspectdb`, objects as resources."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ MISTAKES = {
     "a range with host bits": 'has bits set to the right of its mask: write "10.0.0.0/16"',
     "a region that is not enabled": 'region "eu-west-1" is not enabled in this database',
     "a region that does not exist": 'region "eu-wets-1" does not exist in this account',
-    "a name AWS refuses": "repository_name is no name for a repository: 2 to 256 lower-case letters",
+    "a name AWS refuses": "repository_name is no name for a repository: 2 to 256 lower-case",
     "a label there is not": 'enum repository_image_tag_mutability_enum: "SOMETIMES"',
     "something AWS refuses": "10.9.0.0/24",
 }
@@ -168,9 +168,7 @@ class Migration(migrations.Migration):
 """
 
 
-def test_a_commit_in_an_atomic_migration_ends_its_transaction(
-    django: Django, db: Database
-) -> None:
+def test_a_commit_in_an_atomic_migration_ends_its_transaction(django: Django, db: Database) -> None:
     django.manage("migrate")
     (django.directory / "infra/migrations/0004_failing.py").write_text(FAILING)
     said = django.fails("python", "manage.py", "migrate")

@@ -1,4 +1,4 @@
-"""Prisma 6 and 7: the tutorial of docs/clients/prisma.md, and what of Prisma's touches iasql's tables.
+"""Prisma 6 and 7: the tutorial of docs/clients/prisma.md, and whatever touches iasql's tables.
 
 The CLI's engine is the WebAssembly build that npm has (tests/clients/prisma/offline), the client is
 the one its users have.
@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +34,8 @@ TUTORIAL = (
 )
 #: What `npx prisma` runs, a second later.
 CLI = "node_modules/.bin/prisma"
-#: What `db pull` says of every database of iasql: comments are there for people, checks and deferred
-#: uniqueness for the rows. Each is about Prisma's own migrations, none about its client.
+#: What `db pull` says of every database of iasql: comments are there for people, checks and
+#: deferred uniqueness for the rows. Each is about Prisma's own migrations, none about its client.
 HARMLESS = {"check-constraints", "constraint-deferring", "database-comments"}
 
 
@@ -94,13 +93,13 @@ def prisma(request: pytest.FixtureRequest, tmp_path: Path) -> Prisma:
 @pytest.fixture(scope="module", params=VERSIONS)
 def pulled(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, server: Server
-) -> Iterator[tuple[Prisma, str]]:
+) -> tuple[Prisma, str]:
     """A project that knows every module's tables, and what `db pull` said."""
     project = Prisma(request.param, tmp_path_factory.mktemp("prisma"))
     with fresh_database(server) as database:
         install(database, *TUTORIAL)
         said = project.pull(database)
-    yield project, said
+    return project, said
 
 
 @pytest.fixture
@@ -117,9 +116,7 @@ def model(schema: str, name: str) -> str:
 # The tutorial
 
 
-def test_the_tutorial_deploys_and_takes_down(
-    generated: Prisma, db: Database, cloud: Cloud
-) -> None:
+def test_the_tutorial_deploys_and_takes_down(generated: Prisma, db: Database, cloud: Cloud) -> None:
     install(db, *TUTORIAL)
     applied = generated.script(db, "index.js")
     tutorial.deployed(cloud, "latest", 1, role_name="ecsTaskExecRole")
@@ -244,10 +241,10 @@ def test_an_interactive_transaction_has_a_time_limit_and_an_apply_outlives_it(
 #: What each attempt of mistakes.js is told.
 MISTAKES = {
     "a column of AWS": 'column "log_group_arn" of table "log_group" is filled by AWS and can\'t be',
-    "a range with host bits": "has bits set to the right of its mask: write \"10.0.0.0/16\"",
+    "a range with host bits": 'has bits set to the right of its mask: write "10.0.0.0/16"',
     "no range at all": '"anywhere" is not an address range',
     "a region that is not enabled": 'region "eu-west-1" is not enabled in this database',
-    "a name AWS refuses": "repository_name is no name for a repository: 2 to 256 lower-case letters",
+    "a name AWS refuses": "repository_name is no name for a repository: 2 to 256 lower-case",
     "a module that does not exist": 'there is no module "aws_ec3". Did you mean "aws_ecr"?',
     "a name that is taken": "Unique constraint failed on the",
     "a region that does not exist": "Foreign key constraint violated",
@@ -266,9 +263,7 @@ def test_messages_alone_tell_what_is_wrong(generated: Prisma, db: Database) -> N
 # Prisma's own migrations
 
 
-def test_migrations_begin_with_a_baseline(
-    generated: Prisma, db: Database, cloud: Cloud
-) -> None:
+def test_migrations_begin_with_a_baseline(generated: Prisma, db: Database, cloud: Cloud) -> None:
     said = generated.fails(CLI, "migrate", "deploy", DATABASE_URL=db.server.url(db.name))
     assert "P3005" in said
     assert "The database schema is not empty" in said
