@@ -1,6 +1,7 @@
 -- Generated from the structs beside this file by `make schema`.
 
 CREATE TYPE log_group_log_group_class_enum AS ENUM ('STANDARD', 'INFREQUENT_ACCESS', 'DELIVERY');
+COMMENT ON TYPE log_group_log_group_class_enum IS 'What it can do and what it costs. A change replaces the group.';
 
 CREATE TABLE log_group (
   id serial PRIMARY KEY,
@@ -12,9 +13,10 @@ CREATE TABLE log_group (
   log_group_class log_group_log_group_class_enum NOT NULL DEFAULT 'STANDARD',
   replace_anyway boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (log_group_name, region),
-  UNIQUE (log_group_arn, region) DEFERRABLE
+  UNIQUE (log_group_arn, region) DEFERRABLE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 COMMENT ON TABLE log_group IS 'A group of log streams that share how long they are kept and who may read them.';
 COMMENT ON COLUMN log_group.id IS 'The row, for references within the database.';

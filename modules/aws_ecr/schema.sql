@@ -60,8 +60,10 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON public_repository
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.public_repository_guard();
 
 CREATE TYPE repository_image_tag_mutability_enum AS ENUM ('IMMUTABLE', 'MUTABLE', 'IMMUTABLE_WITH_EXCLUSION', 'MUTABLE_WITH_EXCLUSION');
+COMMENT ON TYPE repository_image_tag_mutability_enum IS 'Whether a tag that has been pushed may be pushed again: `MUTABLE`, `IMMUTABLE`, or one of these but for the tags that match mutability_exclusions.';
 
 CREATE TYPE repository_encryption_type_enum AS ENUM ('AES256', 'KMS', 'KMS_DSSE');
+COMMENT ON TYPE repository_encryption_type_enum IS 'How images are encrypted at rest. A change replaces the repository.';
 
 CREATE TABLE repository (
   id serial PRIMARY KEY,
@@ -77,9 +79,10 @@ CREATE TABLE repository (
   kms_key text,
   replace_anyway boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (repository_name, region),
-  UNIQUE (repository_arn, region) DEFERRABLE
+  UNIQUE (repository_arn, region) DEFERRABLE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 COMMENT ON TABLE repository IS 'A private image repository.';
 COMMENT ON COLUMN repository.id IS 'The row, for references within the database.';
@@ -152,9 +155,10 @@ CREATE TABLE repository_policy (
   repository_name text NOT NULL,
   registry_id text,
   policy_text jsonb NOT NULL,
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (repository_name, region),
-  FOREIGN KEY (repository_name, region) REFERENCES repository (repository_name, region) ON UPDATE CASCADE
+  FOREIGN KEY (region, repository_name) REFERENCES repository (region, repository_name) ON UPDATE CASCADE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON repository_policy (repository_name);
 COMMENT ON TABLE repository_policy IS 'The policy of a private repository: who may pull from it and push to it.';
@@ -193,9 +197,10 @@ CREATE TABLE repository_image (
   tag text,
   pushed_at timestamptz,
   size bigint,
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (image_uri, region) DEFERRABLE,
-  FOREIGN KEY (repository_name, region) REFERENCES repository (repository_name, region) ON UPDATE CASCADE
+  FOREIGN KEY (region, repository_name) REFERENCES repository (region, repository_name) ON UPDATE CASCADE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON repository_image (repository_name);
 COMMENT ON TABLE repository_image IS 'An image in a private repository, once for each of its tags. Images come by `docker push`; a row can be deleted, and with an image''s last tag the image goes.';

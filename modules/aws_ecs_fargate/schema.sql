@@ -1,6 +1,7 @@
 -- Generated from the structs beside this file by `make schema`.
 
 CREATE TYPE cluster_container_insights_enum AS ENUM ('disabled', 'enabled', 'enhanced');
+COMMENT ON TYPE cluster_container_insights_enum IS 'Whether CloudWatch gathers metrics of it (`enabled`), down to single tasks and containers (`enhanced`), or not (`disabled`); what the account is set to, if NULL.';
 
 CREATE TABLE cluster (
   id serial PRIMARY KEY,
@@ -9,9 +10,10 @@ CREATE TABLE cluster (
   cluster_status text,
   container_insights cluster_container_insights_enum,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (cluster_name, region),
-  UNIQUE (cluster_arn, region) DEFERRABLE
+  UNIQUE (cluster_arn, region) DEFERRABLE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 COMMENT ON TABLE cluster IS 'A group of services and tasks.';
 COMMENT ON COLUMN cluster.id IS 'The row, for references within the database.';
@@ -52,12 +54,16 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON cluster
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.cluster_guard();
 
 CREATE TYPE task_definition_status_enum AS ENUM ('ACTIVE', 'INACTIVE');
+COMMENT ON TYPE task_definition_status_enum IS 'Whether AWS has it ready; NULL until the first apply.';
 
 CREATE TYPE task_definition_cpu_memory_enum AS ENUM ('vCPU0.25-0.5GB', 'vCPU0.25-1GB', 'vCPU0.25-2GB', 'vCPU0.5-1GB', 'vCPU0.5-2GB', 'vCPU0.5-3GB', 'vCPU0.5-4GB', 'vCPU1-2GB', 'vCPU1-3GB', 'vCPU1-4GB', 'vCPU1-5GB', 'vCPU1-6GB', 'vCPU1-7GB', 'vCPU1-8GB', 'vCPU2-4GB', 'vCPU2-5GB', 'vCPU2-6GB', 'vCPU2-7GB', 'vCPU2-8GB', 'vCPU2-9GB', 'vCPU2-10GB', 'vCPU2-11GB', 'vCPU2-12GB', 'vCPU2-13GB', 'vCPU2-14GB', 'vCPU2-15GB', 'vCPU2-16GB', 'vCPU4-8GB', 'vCPU4-9GB', 'vCPU4-10GB', 'vCPU4-11GB', 'vCPU4-12GB', 'vCPU4-13GB', 'vCPU4-14GB', 'vCPU4-15GB', 'vCPU4-16GB', 'vCPU4-17GB', 'vCPU4-18GB', 'vCPU4-19GB', 'vCPU4-20GB', 'vCPU4-21GB', 'vCPU4-22GB', 'vCPU4-23GB', 'vCPU4-24GB', 'vCPU4-25GB', 'vCPU4-26GB', 'vCPU4-27GB', 'vCPU4-28GB', 'vCPU4-29GB', 'vCPU4-30GB', 'vCPU8-16GB', 'vCPU8-20GB', 'vCPU8-24GB', 'vCPU8-28GB', 'vCPU8-32GB', 'vCPU8-36GB', 'vCPU8-40GB', 'vCPU8-44GB', 'vCPU8-48GB', 'vCPU8-52GB', 'vCPU8-56GB', 'vCPU8-60GB', 'vCPU16-32GB', 'vCPU16-40GB', 'vCPU16-48GB', 'vCPU16-56GB', 'vCPU16-64GB', 'vCPU16-72GB', 'vCPU16-80GB', 'vCPU16-88GB', 'vCPU16-96GB', 'vCPU16-104GB', 'vCPU16-112GB', 'vCPU16-120GB');
+COMMENT ON TYPE task_definition_cpu_memory_enum IS 'How much CPU and memory a task gets.';
 
 CREATE TYPE task_definition_cpu_architecture_enum AS ENUM ('X86_64', 'ARM64');
+COMMENT ON TYPE task_definition_cpu_architecture_enum IS 'The kind of processor it runs on.';
 
 CREATE TYPE task_definition_operating_system_family_enum AS ENUM ('LINUX', 'WINDOWS_SERVER_2019_CORE', 'WINDOWS_SERVER_2019_FULL', 'WINDOWS_SERVER_2022_CORE', 'WINDOWS_SERVER_2022_FULL', 'WINDOWS_SERVER_2025_CORE', 'WINDOWS_SERVER_2025_FULL');
+COMMENT ON TYPE task_definition_operating_system_family_enum IS 'The operating system it runs on.';
 
 CREATE TABLE task_definition (
   id serial PRIMARY KEY,
@@ -72,10 +78,11 @@ CREATE TABLE task_definition (
   operating_system_family task_definition_operating_system_family_enum NOT NULL DEFAULT 'LINUX',
   ephemeral_storage_gib integer,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (task_definition_arn, region) DEFERRABLE,
   FOREIGN KEY (task_role_name) REFERENCES role (role_name) ON UPDATE CASCADE,
-  FOREIGN KEY (execution_role_name) REFERENCES role (role_name) ON UPDATE CASCADE
+  FOREIGN KEY (execution_role_name) REFERENCES role (role_name) ON UPDATE CASCADE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON task_definition (task_role_name);
 CREATE INDEX ON task_definition (execution_role_name);
@@ -138,6 +145,7 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON task_definition
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.task_definition_guard();
 
 CREATE TYPE container_definition_protocol_enum AS ENUM ('tcp', 'udp');
+COMMENT ON TYPE container_definition_protocol_enum IS 'The protocol of that port.';
 
 CREATE TABLE container_definition (
   id serial PRIMARY KEY,
@@ -175,11 +183,12 @@ CREATE TABLE container_definition (
   start_timeout integer,
   stop_timeout integer,
   docker_labels jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (task_definition_id, name, region),
-  FOREIGN KEY (repository_name, region) REFERENCES repository (repository_name, region) ON UPDATE CASCADE,
+  FOREIGN KEY (region, repository_name) REFERENCES repository (region, repository_name) ON UPDATE CASCADE,
   FOREIGN KEY (public_repository_name) REFERENCES public_repository (repository_name) ON UPDATE CASCADE,
-  FOREIGN KEY (log_group_name, region) REFERENCES log_group (log_group_name, region) ON UPDATE CASCADE
+  FOREIGN KEY (region, log_group_name) REFERENCES log_group (region, log_group_name) ON UPDATE CASCADE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON container_definition (repository_name);
 CREATE INDEX ON container_definition (public_repository_name);
@@ -341,10 +350,13 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON container_definition
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.container_definition_guard();
 
 CREATE TYPE service_assign_public_ip_enum AS ENUM ('DISABLED', 'ENABLED');
+COMMENT ON TYPE service_assign_public_ip_enum IS 'Whether tasks get public addresses; without, they need another way out, to pull images.';
 
 CREATE TYPE service_propagate_tags_enum AS ENUM ('NONE', 'SERVICE', 'TASK_DEFINITION');
+COMMENT ON TYPE service_propagate_tags_enum IS 'Where the tags of its tasks come from.';
 
 CREATE TYPE service_availability_zone_rebalancing_enum AS ENUM ('DISABLED', 'ENABLED');
+COMMENT ON TYPE service_availability_zone_rebalancing_enum IS 'Whether AWS moves tasks to spread them over availability zones; AWS decides, if NULL.';
 
 CREATE TABLE service (
   id serial PRIMARY KEY,
@@ -371,11 +383,12 @@ CREATE TABLE service (
   enable_ecs_managed_tags boolean NOT NULL DEFAULT false,
   availability_zone_rebalancing service_availability_zone_rebalancing_enum,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (name, region),
   UNIQUE (arn, region) DEFERRABLE,
-  FOREIGN KEY (cluster_name, region) REFERENCES cluster (cluster_name, region) ON UPDATE CASCADE,
-  FOREIGN KEY (target_group_name, region) REFERENCES target_group (target_group_name, region) ON UPDATE CASCADE
+  FOREIGN KEY (region, cluster_name) REFERENCES cluster (region, cluster_name) ON UPDATE CASCADE,
+  FOREIGN KEY (region, target_group_name) REFERENCES target_group (region, target_group_name) ON UPDATE CASCADE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON service (cluster_name);
 CREATE INDEX ON service (task_definition_id);
@@ -469,9 +482,10 @@ CREATE TABLE service_security_groups (
   id serial PRIMARY KEY,
   service_name text NOT NULL,
   security_group_id integer NOT NULL REFERENCES security_group (id),
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (service_name, security_group_id, region),
-  FOREIGN KEY (service_name, region) REFERENCES service (name, region) ON UPDATE CASCADE ON DELETE CASCADE
+  FOREIGN KEY (region, service_name) REFERENCES service (region, name) ON UPDATE CASCADE ON DELETE CASCADE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON service_security_groups (security_group_id);
 COMMENT ON TABLE service_security_groups IS 'A security group that the tasks of a service are in.';

@@ -203,11 +203,18 @@ impl Cloud for TaskDefinition {
         let mut pages = request.into_paginator().send();
         while let Some(page) = pages.try_next().await? {
             let arns = page.task_definition_arns.unwrap_or_default();
-            let all = each(arns, async |arn: String| described(ecs, &arn).await).await?;
+            let (mut rows, mut new) = (Vec::new(), Vec::new());
+            for arn in arns {
+                // A revision never changes: it is read once.
+                match found.known(&arn) {
+                    Some(row) => rows.push((row, None)),
+                    None => new.push(arn),
+                }
+            }
+            let all = each(new, async |arn: String| described(ecs, &arn).await).await?;
             let all: Vec<_> = all.into_iter().flatten().collect();
             let containers = all.iter().flat_map(|(it, _)| it.container_definitions());
             homes.learn(registries, containers.filter_map(|it| it.image())).await?;
-            let mut rows = Vec::new();
             for (definition, tags) in all {
                 let arn = definition.task_definition_arn.clone().unwrap_or_default();
                 match foreign(&definition) {

@@ -1,12 +1,16 @@
 -- Generated from the structs beside this file by `make schema`.
 
 CREATE TYPE load_balancer_scheme_enum AS ENUM ('internal', 'internet-facing');
+COMMENT ON TYPE load_balancer_scheme_enum IS 'Whether clients come from the internet or from inside its VPC. A change replaces it.';
 
 CREATE TYPE load_balancer_state_enum AS ENUM ('active', 'active_impaired', 'failed', 'provisioning');
+COMMENT ON TYPE load_balancer_state_enum IS 'Whether AWS has it ready.';
 
 CREATE TYPE load_balancer_load_balancer_type_enum AS ENUM ('application', 'gateway', 'network');
+COMMENT ON TYPE load_balancer_load_balancer_type_enum IS 'What it understands: HTTP, or TCP, TLS and UDP, or whole packets. A change replaces it.';
 
 CREATE TYPE load_balancer_ip_address_type_enum AS ENUM ('dualstack', 'ipv4');
+COMMENT ON TYPE load_balancer_ip_address_type_enum IS 'The kinds of addresses that clients can have.';
 
 CREATE TABLE load_balancer (
   id serial PRIMARY KEY,
@@ -35,9 +39,10 @@ CREATE TABLE load_balancer (
   access_logs_bucket text,
   access_logs_prefix text,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (load_balancer_name, region),
-  UNIQUE (load_balancer_arn, region) DEFERRABLE
+  UNIQUE (load_balancer_arn, region) DEFERRABLE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON load_balancer (vpc);
 COMMENT ON TABLE load_balancer IS 'One address for clients, behind which the targets of target groups take turns.';
@@ -137,9 +142,10 @@ CREATE TABLE load_balancer_security_groups (
   id serial PRIMARY KEY,
   load_balancer_name text NOT NULL,
   security_group_id integer NOT NULL REFERENCES security_group (id),
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (load_balancer_name, security_group_id, region),
-  FOREIGN KEY (load_balancer_name, region) REFERENCES load_balancer (load_balancer_name, region) ON UPDATE CASCADE ON DELETE CASCADE
+  FOREIGN KEY (region, load_balancer_name) REFERENCES load_balancer (region, load_balancer_name) ON UPDATE CASCADE ON DELETE CASCADE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON load_balancer_security_groups (security_group_id);
 COMMENT ON TABLE load_balancer_security_groups IS 'A security group that a load balancer is in: it decides what reaches the load balancer.';
@@ -157,14 +163,19 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON load_balancer_security_groups
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.load_balancer_security_groups_guard();
 
 CREATE TYPE target_group_target_type_enum AS ENUM ('alb', 'instance', 'ip', 'lambda');
+COMMENT ON TYPE target_group_target_type_enum IS 'What its targets are. A change replaces the group.';
 
 CREATE TYPE target_group_ip_address_type_enum AS ENUM ('ipv4', 'ipv6');
+COMMENT ON TYPE target_group_ip_address_type_enum IS 'The kind of addresses of its targets; ipv4 if NULL. A change replaces the group.';
 
 CREATE TYPE target_group_protocol_enum AS ENUM ('GENEVE', 'HTTP', 'HTTPS', 'TCP', 'TCP_UDP', 'TLS', 'UDP');
+COMMENT ON TYPE target_group_protocol_enum IS 'How targets are spoken to. A change replaces the group.';
 
 CREATE TYPE target_group_protocol_version_enum AS ENUM ('GRPC', 'HTTP1', 'HTTP2');
+COMMENT ON TYPE target_group_protocol_version_enum IS 'The version of HTTP that targets are spoken to in; HTTP1 if NULL. A change replaces the group.';
 
 CREATE TYPE target_group_health_check_protocol_enum AS ENUM ('GENEVE', 'HTTP', 'HTTPS', 'TCP', 'TCP_UDP', 'TLS', 'UDP');
+COMMENT ON TYPE target_group_health_check_protocol_enum IS 'How the health of targets is asked for; AWS decides if NULL, as it does for the columns below.';
 
 CREATE TABLE target_group (
   id serial PRIMARY KEY,
@@ -197,9 +208,10 @@ CREATE TABLE target_group (
   proxy_protocol_v2 boolean,
   lambda_multi_value_headers boolean,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (target_group_name, region),
-  UNIQUE (target_group_arn, region) DEFERRABLE
+  UNIQUE (target_group_arn, region) DEFERRABLE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON target_group (vpc);
 COMMENT ON TABLE target_group IS 'Targets that take turns in answering, and how their health is looked after.';
@@ -300,8 +312,10 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON target_group
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.target_group_guard();
 
 CREATE TYPE listener_protocol_enum AS ENUM ('GENEVE', 'HTTP', 'HTTPS', 'TCP', 'TCP_UDP', 'TLS', 'UDP');
+COMMENT ON TYPE listener_protocol_enum IS 'How clients speak: HTTP or HTTPS to an application load balancer, the others to a network one.';
 
 CREATE TYPE listener_action_type_enum AS ENUM ('forward');
+COMMENT ON TYPE listener_action_type_enum IS 'What is done with what comes in.';
 
 CREATE TABLE listener (
   id serial PRIMARY KEY,
@@ -313,12 +327,14 @@ CREATE TABLE listener (
   target_group_name text,
   ssl_policy text,
   certificate_arn text,
+  replace_anyway boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (load_balancer_name, port, region),
   UNIQUE (listener_arn, region) DEFERRABLE,
-  FOREIGN KEY (load_balancer_name, region) REFERENCES load_balancer (load_balancer_name, region) ON UPDATE CASCADE,
-  FOREIGN KEY (target_group_name, region) REFERENCES target_group (target_group_name, region) ON UPDATE CASCADE
+  FOREIGN KEY (region, load_balancer_name) REFERENCES load_balancer (region, load_balancer_name) ON UPDATE CASCADE,
+  FOREIGN KEY (region, target_group_name) REFERENCES target_group (region, target_group_name) ON UPDATE CASCADE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON listener (load_balancer_name);
 CREATE INDEX ON listener (target_group_name);
@@ -332,12 +348,14 @@ COMMENT ON COLUMN listener.action_type IS 'What is done with what comes in.';
 COMMENT ON COLUMN listener.target_group_name IS 'The target group that it is sent to.';
 COMMENT ON COLUMN listener.ssl_policy IS 'What encryption clients may use; AWS decides if NULL.';
 COMMENT ON COLUMN listener.certificate_arn IS 'The ARN of the certificate that clients are shown by default.';
+COMMENT ON COLUMN listener.replace_anyway IS 'Lets the listener be made anew although that loses its rules and further certificates. For the next apply.';
 COMMENT ON COLUMN listener.tags IS 'Tags.';
 COMMENT ON COLUMN listener.region IS 'The region it lives in.';
 CREATE FUNCTION iasql.listener_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
 BEGIN
   NEW.region := iasql.known_region(NEW.region);
   IF NEW.action_type IS NULL THEN NEW.action_type := 'forward'; END IF;
+  IF NEW.replace_anyway IS NULL THEN NEW.replace_anyway := false; END IF;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;
   IF jsonb_typeof(NEW.tags) = 'string' THEN
     NEW.tags := iasql.unwrapped(NEW.tags, 'tags');

@@ -8,9 +8,10 @@ CREATE TABLE security_group (
   group_id text,
   owner_id text,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE NULLS NOT DISTINCT (vpc_id, group_name, region),
-  UNIQUE (group_id, region) DEFERRABLE
+  UNIQUE (group_id, region) DEFERRABLE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON security_group (vpc_id);
 COMMENT ON TABLE security_group IS 'A security group: what is in it lets through the traffic that its rules name, and no other.
@@ -77,9 +78,10 @@ CREATE TABLE security_group_rule (
   description text,
   security_group_rule_id text,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE NULLS NOT DISTINCT (security_group_id, is_egress, ip_protocol, from_port, to_port, cidr_ipv4, cidr_ipv6, prefix_list_id, source_security_group, region),
-  UNIQUE (security_group_rule_id, region) DEFERRABLE
+  UNIQUE (security_group_rule_id, region) DEFERRABLE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON security_group_rule (security_group_id);
 CREATE INDEX ON security_group_rule (source_security_group);

@@ -1,8 +1,10 @@
 -- Generated from the structs beside this file by `make schema`.
 
 CREATE TYPE vpc_state_enum AS ENUM ('available', 'pending', 'deleting');
+COMMENT ON TYPE vpc_state_enum IS 'Whether AWS has it ready.';
 
 CREATE TYPE vpc_instance_tenancy_enum AS ENUM ('default', 'dedicated');
+COMMENT ON TYPE vpc_instance_tenancy_enum IS 'Whether instances run on hardware of their own (`dedicated`). A change replaces the VPC.';
 
 CREATE TABLE vpc (
   id serial PRIMARY KEY,
@@ -14,8 +16,9 @@ CREATE TABLE vpc (
   enable_dns_support boolean NOT NULL DEFAULT true,
   enable_dns_hostnames boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
-  UNIQUE (vpc_id, region) DEFERRABLE
+  region text NOT NULL DEFAULT default_aws_region(),
+  UNIQUE (vpc_id, region) DEFERRABLE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 COMMENT ON TABLE vpc IS 'A virtual private cloud: a network of the account''s own.';
 COMMENT ON COLUMN vpc.id IS 'The row, for references within the database.';
@@ -71,6 +74,7 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON vpc
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.vpc_guard();
 
 CREATE TYPE subnet_state_enum AS ENUM ('available', 'pending', 'unavailable', 'failed', 'failed-insufficient-capacity');
+COMMENT ON TYPE subnet_state_enum IS 'Whether AWS has it ready.';
 
 CREATE TABLE subnet (
   id serial PRIMARY KEY,
@@ -85,9 +89,10 @@ CREATE TABLE subnet (
   default_for_az boolean NOT NULL DEFAULT false,
   map_public_ip_on_launch boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (vpc_id, cidr_block, region),
-  UNIQUE (subnet_id, region) DEFERRABLE
+  UNIQUE (subnet_id, region) DEFERRABLE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON subnet (vpc_id);
 COMMENT ON TABLE subnet IS 'A range of a VPC''s addresses in one availability zone.';

@@ -5,9 +5,10 @@ CREATE TABLE policy (
   repo_name text NOT NULL,
   registry text,
   text jsonb NOT NULL,
-  region text NOT NULL DEFAULT default_aws_region() REFERENCES aws_regions (region),
+  region text NOT NULL DEFAULT default_aws_region(),
   UNIQUE (repo_name, region),
-  FOREIGN KEY (repo_name, region) REFERENCES repo (name, region) ON UPDATE CASCADE
+  FOREIGN KEY (region, repo_name) REFERENCES repo (region, name) ON UPDATE CASCADE,
+  FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON policy (repo_name);
 COMMENT ON TABLE policy IS 'A table.';
@@ -33,6 +34,7 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON policy
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.policy_guard();
 
 CREATE TYPE pool_level AS ENUM ('high', 'low');
+COMMENT ON TYPE pool_level IS 'A column.';
 
 CREATE TABLE pool (
   name text PRIMARY KEY,
