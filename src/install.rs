@@ -74,20 +74,31 @@ pub fn uninstall(names: &[String]) -> Result<Vec<Line>> {
     let schema = spi::name(&catalog::schema()?);
     for module in going {
         let tables: Vec<_> = module.tables().collect();
-        for table in tables.into_iter().rev() {
+        for table in tables.iter().rev() {
             let name = spi::name(table.name);
             spi::write(&format!("DROP TABLE {schema}.{name}"), &[])?;
-            let guard = spi::name(&format!("{}_guard", table.name));
-            spi::write(&format!("DROP FUNCTION iasql.{guard}()"), &[])?;
             for column in table.columns.iter().filter(|c| !c.labels.is_empty()) {
                 spi::write(&format!("DROP TYPE {schema}.{}", spi::name(column.sql)), &[])?;
             }
             spi::write("DELETE FROM iasql.base WHERE table_name = $1", &[table.name])?;
             spi::write("DELETE FROM iasql.unrepresented WHERE table_name = $1", &[table.name])?;
         }
+        for table in &tables {
+            drop_triggers(table)?;
+        }
         spi::write("DELETE FROM iasql.module WHERE name = $1", &[module.name])?;
     }
     Ok(lines)
+}
+
+/// Drops the functions of a table's triggers, which went with their tables.
+fn drop_triggers(table: &Table) -> Result<()> {
+    let sql = "SELECT proname::text FROM pg_proc WHERE pronamespace = 'iasql'::regnamespace \
+               AND proname IN ($1 || '_guard', $1 || '_follow')";
+    for name in spi::select(sql, &[table.name])?.into_iter().flatten().flatten() {
+        spi::write(&format!("DROP FUNCTION iasql.{}()", spi::name(&name)), &[])?;
+    }
+    Ok(())
 }
 
 /// Empties every module table, the ones that refer to others first.

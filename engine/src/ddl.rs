@@ -27,6 +27,9 @@ fn one(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>, all: &[&Table
     create(sql, table, owner, all);
     comments(sql, table, owner);
     guard(sql, table, owner);
+    if let Some(owner) = owner.filter(|owner| owner.by_id() && table.regional()) {
+        follow(sql, table, owner);
+    }
 }
 
 /// What the rows of a table are parts of.
@@ -270,9 +273,14 @@ fn guard(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>) {
         );
         put!(body, "  END IF;");
     }
+    // Where it looks at another table, that is the one beside this, whoever writes.
+    let path = match owner.is_some_and(Owner::by_id) {
+        true => " SET search_path FROM CURRENT",
+        false => "",
+    };
     put!(
         sql,
-        "CREATE FUNCTION iasql.{name}_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$\nBEGIN"
+        "CREATE FUNCTION iasql.{name}_guard() RETURNS trigger LANGUAGE plpgsql{path} AS $guard$\nBEGIN"
     );
     sql.push_str(&body);
     put!(sql, "  RETURN NEW;\nEND $guard$;");
@@ -282,6 +290,25 @@ fn guard(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>) {
     );
     put!(sql, "CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON {name}");
     put!(sql, "  FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.{name}_guard();");
+}
+
+/// The trigger that takes the parts of a row along to another region. One that refers by name has that
+/// from its foreign key.
+fn follow(sql: &mut String, part: &Table, owner: &Owner<'_>) {
+    let (name, to) = (part.name, owner.table.name);
+    put!(sql, "CREATE FUNCTION iasql.{name}_follow() RETURNS trigger LANGUAGE plpgsql");
+    put!(sql, "SET search_path FROM CURRENT AS $follow$\nBEGIN");
+    put!(sql, "  UPDATE {name} SET region = NEW.region WHERE {} = NEW.id;", owner.column);
+    put!(sql, "  RETURN NULL;\nEND $follow$;");
+    put!(
+        sql,
+        "COMMENT ON FUNCTION iasql.{name}_follow() IS 'Takes {name} along to the region of its {to}.';"
+    );
+    put!(sql, "CREATE TRIGGER {name}_follow AFTER UPDATE OF region ON {to}");
+    put!(
+        sql,
+        "  FOR EACH ROW WHEN (OLD.region <> NEW.region) EXECUTE FUNCTION iasql.{name}_follow();"
+    );
 }
 
 fn quote(text: &str) -> String {

@@ -230,7 +230,7 @@ COMMENT ON COLUMN container_definition.start_timeout IS 'How many seconds those 
 COMMENT ON COLUMN container_definition.stop_timeout IS 'How many seconds it may take to stop before it is killed.';
 COMMENT ON COLUMN container_definition.docker_labels IS 'Its labels.';
 COMMENT ON COLUMN container_definition.region IS 'The region it lives in.';
-CREATE FUNCTION iasql.container_definition_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
+CREATE FUNCTION iasql.container_definition_guard() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $guard$
 BEGIN
   NEW.region := iasql.known_region(coalesce((SELECT region FROM task_definition WHERE id = NEW.task_definition_id), NEW.region));
   IF NEW.essential IS NULL THEN NEW.essential := false; END IF;
@@ -348,6 +348,15 @@ END $guard$;
 COMMENT ON FUNCTION iasql.container_definition_guard() IS 'Holds users'' edits of container_definition to the rules.';
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON container_definition
   FOR EACH ROW WHEN (NOT iasql.by_engine()) EXECUTE FUNCTION iasql.container_definition_guard();
+CREATE FUNCTION iasql.container_definition_follow() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $follow$
+BEGIN
+  UPDATE container_definition SET region = NEW.region WHERE task_definition_id = NEW.id;
+  RETURN NULL;
+END $follow$;
+COMMENT ON FUNCTION iasql.container_definition_follow() IS 'Takes container_definition along to the region of its task_definition.';
+CREATE TRIGGER container_definition_follow AFTER UPDATE OF region ON task_definition
+  FOR EACH ROW WHEN (OLD.region <> NEW.region) EXECUTE FUNCTION iasql.container_definition_follow();
 
 CREATE TYPE service_assign_public_ip_enum AS ENUM ('DISABLED', 'ENABLED');
 COMMENT ON TYPE service_assign_public_ip_enum IS 'Whether tasks get public addresses; without, they need another way out, to pull images.';

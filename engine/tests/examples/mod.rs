@@ -1079,10 +1079,7 @@ fn what_revises_is_shown_as_an_update_and_keeps_its_row() {
     let task = only(&sim, "task");
     let old = sim.cell("task", &task, "task_id");
     sim.edit("task", &task, "box", json!([["web", "web", "new"]]));
-    plans(
-        &sim,
-        &["update task web [box] edited", "update service web [task_id] follows task web"],
-    );
+    plans(&sim, &["update task web [box] edited", "update service web [task_id] follows task web"]);
     in_order(&sim, &[("create", "task"), ("update", "service"), ("delete", "task")]);
     let (_, plan) = sim.plan();
     let Action::Create { was: Some(was), .. } = &plan.steps[0].action else {
