@@ -38,6 +38,21 @@ class Schema:
     names: dict[str, str] = field(default_factory=dict)
 
 
+CONTAINER = {
+    "Environment": "env_variables",
+    "HealthCheck.Command": "health_check_command",
+    "HealthCheck.Interval": "health_check_interval",
+    "HealthCheck.Retries": "health_check_retries",
+    "HealthCheck.StartPeriod": "health_check_start_period",
+    "HealthCheck.Timeout": "health_check_timeout",
+    "LogConfiguration.Options": "log_options",
+    "PortMappings.ContainerPort": "container_port",
+    "PortMappings.ContainerPortRange": "other_port_mappings",
+    "PortMappings.HostPort": "host_port",
+    "PortMappings.Protocol": "protocol",
+    "ReadonlyRootFilesystem": "read_only_root_filesystem",
+    "User": "user_name",
+}
 RULE = {
     "CidrIp": "cidr_ipv4",
     "CidrIpv6": "cidr_ipv6",
@@ -71,6 +86,70 @@ SCHEMAS = {
             "RepositoryPolicyText": "repository_policy.policy_text",
         },
     ),
+    "AWS::ECS::Cluster": Schema("cluster", names={"ClusterSettings": "container_insights"}),
+    "AWS::ECS::Service": Schema(
+        "service",
+        names={
+            "Cluster": "cluster_name",
+            "DeploymentConfiguration.DeploymentCircuitBreaker.Enable": "deployment_circuit_breaker",
+            "DeploymentConfiguration.DeploymentCircuitBreaker.Rollback": "deployment_rollback",
+            "DeploymentConfiguration.MaximumPercent": "maximum_percent",
+            "DeploymentConfiguration.MinimumHealthyPercent": "minimum_healthy_percent",
+            "LoadBalancers.ContainerName": "container_name",
+            "LoadBalancers.ContainerPort": "container_port",
+            "LoadBalancers.TargetGroupArn": "target_group_name",
+            "NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp": "assign_public_ip",
+            "NetworkConfiguration.AwsvpcConfiguration.SecurityGroups": "service_security_groups",
+            "NetworkConfiguration.AwsvpcConfiguration.Subnets": "subnets",
+            "ServiceName": "name",
+            "TaskDefinition": "task_definition_id",
+        },
+    ),
+    "AWS::ECS::TaskDefinition": Schema(
+        "task_definition",
+        parts={"ContainerDefinitions": "container_definition"},
+        names={
+            "Cpu": "cpu_memory",
+            "EphemeralStorage.SizeInGiB": "ephemeral_storage_gib",
+            "ExecutionRoleArn": "execution_role_name",
+            "Memory": "cpu_memory",
+            "RuntimePlatform.CpuArchitecture": "cpu_architecture",
+            "RuntimePlatform.OperatingSystemFamily": "operating_system_family",
+            "TaskRoleArn": "task_role_name",
+        }
+        | {
+            f"ContainerDefinitions.{path}": f"container_definition.{column}"
+            for path, column in CONTAINER.items()
+        },
+    ),
+    "AWS::ElasticLoadBalancingV2::Listener": Schema(
+        "listener",
+        names={
+            "Certificates.CertificateArn": "certificate_arn",
+            "DefaultActions.ForwardConfig.TargetGroups.TargetGroupArn": "target_group_name",
+            "DefaultActions.TargetGroupArn": "target_group_name",
+            "DefaultActions.Type": "action_type",
+            "LoadBalancerArn": "load_balancer_name",
+        },
+    ),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": Schema(
+        "load_balancer",
+        names={
+            "Name": "load_balancer_name",
+            "SecurityGroups": "load_balancer_security_groups",
+            "SubnetMappings.SubnetId": "subnets",
+            "Type": "load_balancer_type",
+        },
+    ),
+    "AWS::ElasticLoadBalancingV2::TargetGroup": Schema(
+        "target_group",
+        names={
+            "Matcher.GrpcCode": "health_check_codes",
+            "Matcher.HttpCode": "health_check_codes",
+            "Name": "target_group_name",
+            "VpcId": "vpc",
+        },
+    ),
     "AWS::IAM::Role": Schema(
         "role",
         names={"ManagedPolicyArns": "attached_policies_arns", "Policies": "inline_policies"},
@@ -78,7 +157,12 @@ SCHEMAS = {
     "AWS::Logs::LogGroup": Schema("log_group"),
 }
 #: Tables that are a part of another one's schema, or of none.
-WITHOUT = {"repository_image", "repository_policy"}
+WITHOUT = {
+    "load_balancer_security_groups",
+    "repository_image",
+    "repository_policy",
+    "service_security_groups",
+}
 
 
 def snake_case(name: str) -> str:
