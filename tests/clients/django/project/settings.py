@@ -3,9 +3,6 @@ import os
 SECRET_KEY = "not a secret: no pages are served"
 INSTALLED_APPS = ["infra"]
 USE_TZ = True
-# [silenced]
-SILENCED_SYSTEM_CHECKS = ["fields.E311"]
-# [/silenced]
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 # [databases]

@@ -45,6 +45,8 @@ def network():
         description=f"{PROJECT}-security-group",
     )
     return group
+
+
 # [/network]
 
 
@@ -64,16 +66,18 @@ def balancer(group):
         ip_address_type="ipv4",
     )
     models.LoadBalancerSecurityGroups.objects.create(
-        load_balancer_name=load_balancer, security_group=group
+        load_balancer_name=load_balancer.load_balancer_name, security_group=group
     )
     models.Listener.objects.create(
-        load_balancer_name=load_balancer,
+        load_balancer_name=load_balancer.load_balancer_name,
         port=PORT,
         protocol="HTTP",
         action_type="forward",
-        target_group_name=target,
+        target_group_name=target.target_group_name,
     )
     return target
+
+
 # [/balancer]
 
 
@@ -97,16 +101,18 @@ def task():
     models.ContainerDefinition.objects.create(
         name=f"{PROJECT}-container",
         task_definition=definition,
-        repository_name=repository,
+        repository_name=repository.repository_name,
         tag="latest",
         essential=True,
         memory_reservation=8192,
         host_port=PORT,
         container_port=PORT,
         protocol="tcp",
-        log_group_name=logs,
+        log_group_name=logs.log_group_name,
     )
     return definition
+
+
 # [/task]
 
 
@@ -116,14 +122,16 @@ def service(group, target, definition):
     subnets = models.Subnet.objects.filter(vpc__is_default=True)[:3]
     web = models.Service.objects.create(
         name=f"{PROJECT}-service",
-        cluster_name=cluster,
+        cluster_name=cluster.cluster_name,
         task_definition=definition,
-        target_group_name=target,
+        target_group_name=target.target_group_name,
         desired_count=1,
         assign_public_ip="ENABLED",
         subnets=[subnet.subnet_id for subnet in subnets],
     )
-    models.ServiceSecurityGroups.objects.create(service_name=web, security_group=group)
+    models.ServiceSecurityGroups.objects.create(service_name=web.name, security_group=group)
+
+
 # [/service]
 
 
