@@ -116,6 +116,9 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
     tables.sort_unstable();
     tables.dedup();
     let tables = serde_json::to_string(&tables).unwrap_or_default();
+    if scopes.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = transaction(|| {
         if !there()? {
             return Ok(Vec::new());
@@ -155,6 +158,15 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
         })
     };
     Ok(rows.into_iter().filter_map(parse).collect())
+}
+
+/// Who has locked the journal. It may be the caller itself, which waits for this worker: no deadlock
+/// that PostgreSQL could see.
+pub fn locked_by() -> std::result::Result<Option<String>, String> {
+    let sql = "SELECT min(pid)::text FROM pg_locks WHERE relation = to_regclass('iasql.journal') AND granted \
+               AND pid <> pg_backend_pid() \
+               AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')";
+    transaction(|| spi::one(sql, &[]))
 }
 
 /// Whether there is a journal to write to: not while the transaction that creates the extension is

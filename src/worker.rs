@@ -246,6 +246,22 @@ async fn work(caller: &Caller, stop: &Rc<Stop>, shared: &RefCell<Option<Rc<Aws>>
     caller.finish().await;
 }
 
+/// Waits a moment for whoever has locked the journal.
+async fn await_journal() -> Result<(), Failure> {
+    let broken =
+        |message: String| Failure { kind: Trouble::NotReady, message, ..Failure::default() };
+    let mut holder = None;
+    for _ in 0..20 {
+        holder = journal::locked_by().map_err(broken)?;
+        if holder.is_none() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let pid = holder.unwrap_or_default();
+    Err(broken(format!("process {pid} has locked or dropped iasql.journal: commit there first")))
+}
+
 /// The first half of every call: whose account it is, and what it holds.
 async fn list(
     caller: &Caller,
@@ -301,6 +317,7 @@ async fn list(
     // A wrong identity ends the call at once, whatever else is still being read.
     tokio::try_join!(identify, read)?;
     // The journal is read last: it may have been written while the cloud was.
+    await_journal().await?;
     caller.say(&Report::Made(journal::made(&job.scopes).map_err(broken)?));
     caller.say(&Report::ReadAll);
     Ok(aws)

@@ -131,7 +131,8 @@ fn definition(table: &Table, column: &Column) -> String {
 fn uniques(table: &Table, owner: Option<&Owner<'_>>, all: &[&Table]) -> Vec<String> {
     let with_region = |names: Vec<&str>| {
         let region = table.regional().then_some("region");
-        names.into_iter().chain(region).collect::<Vec<_>>().join(", ")
+        // Prisma wants the order of the foreign keys that lead here.
+        region.into_iter().chain(names).collect::<Vec<_>>().join(", ")
     };
     let keys: Vec<&str> = table.keys().map(|at| table.columns[at].name).collect();
     if let Some(owner) = owner {

@@ -14,8 +14,8 @@ CREATE TABLE log_group (
   replace_anyway boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (log_group_name, region),
-  UNIQUE (log_group_arn, region) DEFERRABLE,
+  UNIQUE (region, log_group_name),
+  UNIQUE (region, log_group_arn) DEFERRABLE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 COMMENT ON TABLE log_group IS 'A group of log streams that share how long they are kept and who may read them.';

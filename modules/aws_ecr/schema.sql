@@ -80,8 +80,8 @@ CREATE TABLE repository (
   replace_anyway boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (repository_name, region),
-  UNIQUE (repository_arn, region) DEFERRABLE,
+  UNIQUE (region, repository_name),
+  UNIQUE (region, repository_arn) DEFERRABLE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 COMMENT ON TABLE repository IS 'A private image repository.';
@@ -156,7 +156,7 @@ CREATE TABLE repository_policy (
   registry_id text,
   policy_text jsonb NOT NULL,
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (repository_name, region),
+  UNIQUE (region, repository_name),
   FOREIGN KEY (region, repository_name) REFERENCES repository (region, repository_name) ON UPDATE CASCADE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
@@ -198,7 +198,7 @@ CREATE TABLE repository_image (
   pushed_at timestamptz,
   size bigint,
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (image_uri, region) DEFERRABLE,
+  UNIQUE (region, image_uri) DEFERRABLE,
   FOREIGN KEY (region, repository_name) REFERENCES repository (region, repository_name) ON UPDATE CASCADE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );

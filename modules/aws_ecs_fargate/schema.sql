@@ -11,8 +11,8 @@ CREATE TABLE cluster (
   container_insights cluster_container_insights_enum,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (cluster_name, region),
-  UNIQUE (cluster_arn, region) DEFERRABLE,
+  UNIQUE (region, cluster_name),
+  UNIQUE (region, cluster_arn) DEFERRABLE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 COMMENT ON TABLE cluster IS 'A group of services and tasks.';
@@ -79,7 +79,7 @@ CREATE TABLE task_definition (
   ephemeral_storage_gib integer,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (task_definition_arn, region) DEFERRABLE,
+  UNIQUE (region, task_definition_arn) DEFERRABLE,
   FOREIGN KEY (task_role_name) REFERENCES role (role_name) ON UPDATE CASCADE,
   FOREIGN KEY (execution_role_name) REFERENCES role (role_name) ON UPDATE CASCADE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
@@ -184,7 +184,7 @@ CREATE TABLE container_definition (
   stop_timeout integer,
   docker_labels jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (task_definition_id, name, region),
+  UNIQUE (region, task_definition_id, name),
   FOREIGN KEY (region, repository_name) REFERENCES repository (region, repository_name) ON UPDATE CASCADE,
   FOREIGN KEY (public_repository_name) REFERENCES public_repository (repository_name) ON UPDATE CASCADE,
   FOREIGN KEY (region, log_group_name) REFERENCES log_group (region, log_group_name) ON UPDATE CASCADE,
@@ -393,8 +393,8 @@ CREATE TABLE service (
   availability_zone_rebalancing service_availability_zone_rebalancing_enum,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (name, region),
-  UNIQUE (arn, region) DEFERRABLE,
+  UNIQUE (region, name),
+  UNIQUE (region, arn) DEFERRABLE,
   FOREIGN KEY (region, cluster_name) REFERENCES cluster (region, cluster_name) ON UPDATE CASCADE,
   FOREIGN KEY (region, target_group_name) REFERENCES target_group (region, target_group_name) ON UPDATE CASCADE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
@@ -492,7 +492,7 @@ CREATE TABLE service_security_groups (
   service_name text NOT NULL,
   security_group_id integer NOT NULL REFERENCES security_group (id),
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (service_name, security_group_id, region),
+  UNIQUE (region, service_name, security_group_id),
   FOREIGN KEY (region, service_name) REFERENCES service (region, name) ON UPDATE CASCADE ON DELETE CASCADE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );

@@ -40,8 +40,8 @@ CREATE TABLE load_balancer (
   access_logs_prefix text,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (load_balancer_name, region),
-  UNIQUE (load_balancer_arn, region) DEFERRABLE,
+  UNIQUE (region, load_balancer_name),
+  UNIQUE (region, load_balancer_arn) DEFERRABLE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON load_balancer (vpc);
@@ -143,7 +143,7 @@ CREATE TABLE load_balancer_security_groups (
   load_balancer_name text NOT NULL,
   security_group_id integer NOT NULL REFERENCES security_group (id),
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (load_balancer_name, security_group_id, region),
+  UNIQUE (region, load_balancer_name, security_group_id),
   FOREIGN KEY (region, load_balancer_name) REFERENCES load_balancer (region, load_balancer_name) ON UPDATE CASCADE ON DELETE CASCADE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
@@ -209,8 +209,8 @@ CREATE TABLE target_group (
   lambda_multi_value_headers boolean,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (target_group_name, region),
-  UNIQUE (target_group_arn, region) DEFERRABLE,
+  UNIQUE (region, target_group_name),
+  UNIQUE (region, target_group_arn) DEFERRABLE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON target_group (vpc);
@@ -330,8 +330,8 @@ CREATE TABLE listener (
   replace_anyway boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (load_balancer_name, port, region),
-  UNIQUE (listener_arn, region) DEFERRABLE,
+  UNIQUE (region, load_balancer_name, port),
+  UNIQUE (region, listener_arn) DEFERRABLE,
   FOREIGN KEY (region, load_balancer_name) REFERENCES load_balancer (region, load_balancer_name) ON UPDATE CASCADE,
   FOREIGN KEY (region, target_group_name) REFERENCES target_group (region, target_group_name) ON UPDATE CASCADE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)

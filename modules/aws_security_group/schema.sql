@@ -9,8 +9,8 @@ CREATE TABLE security_group (
   owner_id text,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE NULLS NOT DISTINCT (vpc_id, group_name, region),
-  UNIQUE (group_id, region) DEFERRABLE,
+  UNIQUE NULLS NOT DISTINCT (region, vpc_id, group_name),
+  UNIQUE (region, group_id) DEFERRABLE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON security_group (vpc_id);
@@ -79,8 +79,8 @@ CREATE TABLE security_group_rule (
   security_group_rule_id text,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE NULLS NOT DISTINCT (security_group_id, is_egress, ip_protocol, from_port, to_port, cidr_ipv4, cidr_ipv6, prefix_list_id, source_security_group, region),
-  UNIQUE (security_group_rule_id, region) DEFERRABLE,
+  UNIQUE NULLS NOT DISTINCT (region, security_group_id, is_egress, ip_protocol, from_port, to_port, cidr_ipv4, cidr_ipv6, prefix_list_id, source_security_group),
+  UNIQUE (region, security_group_rule_id) DEFERRABLE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON security_group_rule (security_group_id);

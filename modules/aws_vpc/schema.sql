@@ -17,7 +17,7 @@ CREATE TABLE vpc (
   enable_dns_hostnames boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (vpc_id, region) DEFERRABLE,
+  UNIQUE (region, vpc_id) DEFERRABLE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 COMMENT ON TABLE vpc IS 'A virtual private cloud: a network of the account''s own.';
@@ -90,8 +90,8 @@ CREATE TABLE subnet (
   map_public_ip_on_launch boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (vpc_id, cidr_block, region),
-  UNIQUE (subnet_id, region) DEFERRABLE,
+  UNIQUE (region, vpc_id, cidr_block),
+  UNIQUE (region, subnet_id) DEFERRABLE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
 CREATE INDEX ON subnet (vpc_id);

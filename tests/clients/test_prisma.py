@@ -36,7 +36,7 @@ TUTORIAL = (
 CLI = "node_modules/.bin/prisma"
 #: What `db pull` says of every database of iasql: comments are there for people, checks and
 #: deferred uniqueness for the rows. Each is about Prisma's own migrations, none about its client.
-HARMLESS = {"check-constraints", "constraint-deferring", "database-comments"}
+HARMLESS = {"constraint-deferring", "database-comments"}
 
 
 class Prisma(Project):
@@ -247,7 +247,7 @@ MISTAKES = {
     "a name AWS refuses": "repository_name is no name for a repository: 2 to 256 lower-case",
     "a module that does not exist": 'there is no module "aws_ec3". Did you mean "aws_ecr"?',
     "a name that is taken": "Unique constraint failed on the",
-    "a region that does not exist": "Foreign key constraint violated",
+    "a region that does not exist": 'region "eu-wets-1" does not exist in this account',
 }
 
 
