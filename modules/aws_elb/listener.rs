@@ -88,6 +88,8 @@ pub struct Listener {
 impl Cloud for Listener {
     type Client = Client;
 
+    const SETTLES: bool = true;
+
     async fn list(elb: &Client, which: Which<'_, Self>, found: &Found<'_, Self>) -> Result<()> {
         let like = which.like();
         let only = like.map(|like| &*like.load_balancer_name);
@@ -170,6 +172,14 @@ impl Cloud for Listener {
             lost.extend(further.then_some("its further certificates"));
         }
         Ok(lost)
+    }
+
+    /// AWS drops the policy along with the encryption, and chooses one along with it.
+    async fn settle(self, elb: &Client) -> Result<Self> {
+        let arn = self.listener_arn.as_deref().must("the listener's ARN")?;
+        let now = elb.describe_listeners().listener_arns(arn).send().await?.listeners;
+        let now = now.into_iter().flatten().next().must("the listener")?;
+        Ok(Self { ssl_policy: now.ssl_policy, ..self })
     }
 
     async fn delete(&self, elb: &Client) -> Result<()> {

@@ -197,20 +197,20 @@ impl Cloud for LoadBalancer {
         let what = format!("load balancer {name} to be active");
         let ready = until(&what, READY, async || {
             let Some(it) = load_balancers(elb, Some(name)).await?.pop() else { return Ok(None) };
-            let Some((code, state)) = it.state.and_then(|it| Some((it.code.clone()?, it))) else {
-                return Ok(None);
-            };
-            match code {
-                types::LoadBalancerStateEnum::Provisioning => Ok(None),
-                types::LoadBalancerStateEnum::Failed => {
-                    let why = state.reason.unwrap_or_else(|| "AWS does not say why".to_owned());
+            let state = it.state.as_ref();
+            match state.and_then(|state| state.code.as_ref()) {
+                None | Some(types::LoadBalancerStateEnum::Provisioning) => Ok(None),
+                Some(types::LoadBalancerStateEnum::Failed) => {
+                    let why = state.and_then(|state| state.reason.as_deref());
+                    let why = why.unwrap_or("AWS does not say why");
                     Err(Error::row("state", format!("AWS could not set up {name}: {why}")))
                 }
-                code => Ok(Some(code.to_string())),
+                Some(_) => Ok(Some(it)),
             }
         });
-        let state = Some(ready.await?);
-        Ok(Self { state, ..self })
+        let now = Self::seen(ready.await?, &Attributes::default(), Tags::default())?;
+        let Self { state, availability_zones, .. } = now;
+        Ok(Self { state, availability_zones, ..self })
     }
 
     async fn update(&self, was: &Self, (elb, _): &Self::Client) -> Result<()> {

@@ -395,7 +395,7 @@ async fn details(iam: &Client) -> Result<HashMap<String, RoleDetail>> {
 
 /// A single role, asked for itself.
 async fn asked(iam: &Client, name: String) -> Result<Role> {
-    let role = async { Ok(iam.get_role().role_name(&name).send().await?.role.must("the role")?) };
+    let role = async { iam.get_role().role_name(&name).send().await?.role.must("the role") };
     let (role, attached, inline) = try_join!(role, attached(iam, &name), inline(iam, &name))?;
     let policy = async |policy: String| {
         let it = iam.get_role_policy().role_name(&name).policy_name(policy).send().await?;

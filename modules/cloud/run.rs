@@ -506,7 +506,9 @@ impl<'a> Run<'a> {
             biased;
             () = self.stop.wait() => Ok(row),
             settled = job.resource.settle(self.aws, &job.step.region, &row) => {
-                Ok(merged(job.resource.table(), &row, &settled?))
+                // A change of one column may have emptied another that AWS fills.
+                let wanted = job.row.as_ref().unwrap_or(&row);
+                Ok(merged(job.resource.table(), wanted, &settled?))
             }
         }
     }

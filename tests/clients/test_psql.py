@@ -44,7 +44,7 @@ def test_a_table_explains_itself(db: Database, psql: Project) -> None:
     assert all(described.values()), described
     # One trigger, one key to refer to, and who refers to it.
     assert said.count(" EXECUTE FUNCTION ") == 1
-    assert '"repository_repository_name_region_key" UNIQUE CONSTRAINT' in said
+    assert '"repository_region_repository_name_key" UNIQUE CONSTRAINT' in said
     assert 'TABLE "repository_policy" CONSTRAINT' in said
 
     heads, *types = table(psql.run("-c", r"\dT+ repository_image_tag_mutability_enum"))
