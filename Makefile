@@ -44,7 +44,7 @@ demo: install venv ## Build, start a private PostgreSQL and an emulated AWS, run
 	@$(VENV)/bin/python tests/testbed.py demo
 
 test: lint unit install clients ## Run all checks and tests
-	$(VENV)/bin/python -m pytest -p no:cacheprovider -n 2 --dist worksteal tests $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -p no:cacheprovider -n 3 --dist worksteal tests $(PYTEST_ARGS)
 
 up: install venv ## Start a server with the extension, and an emulated AWS unless AWS_ENDPOINT_URL is set
 	@$(VENV)/bin/python tests/testbed.py up

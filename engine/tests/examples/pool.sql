@@ -6,7 +6,7 @@ CREATE TABLE policy (
   registry text,
   text jsonb NOT NULL,
   region text NOT NULL DEFAULT default_aws_region(),
-  UNIQUE (repo_name, region),
+  UNIQUE (region, repo_name),
   FOREIGN KEY (region, repo_name) REFERENCES repo (region, name) ON UPDATE CASCADE,
   FOREIGN KEY (region) REFERENCES aws_regions (region)
 );
