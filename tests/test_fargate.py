@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from conftest import Cloud, Database
 from test_resources import apply, site
+from testbed import Emulator
 
 __all__ = ["site"]
 
@@ -130,3 +131,30 @@ def test_an_image_of_a_repository_is_known_by_it(site: Database, cloud: Cloud) -
         "host_port": 80,
         "other_port_mappings": [{"protocol": "tcp", "containerPort": 81}],
     }
+
+
+def test_a_revision_is_read_once(site: Database, cloud: Cloud, emulator: Emulator) -> None:
+    site.sql(DEFINITION)
+    site.sql(CONTAINER.format("image") + "SELECT id, 'web', true, 'nginx' FROM task_definition")
+    apply(site)
+    cloud.client("ecs", "us-east-1").register_task_definition(
+        family="theirs",
+        cpu="256",
+        memory="512",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        containerDefinitions=[{"name": "app", "image": "nginx", "essential": True}],
+    )
+
+    def described() -> int:
+        since = emulator.mark()
+        site.sql("SELECT * FROM iasql_sync()")
+        calls = emulator.calls(since)
+        return sum(call["operation"] == "DescribeTaskDefinition" for call in calls)
+
+    assert described() == 1
+    assert described() == 0
+    assert site.sql("SELECT family FROM task_definition ORDER BY 1") == [
+        {"family": "theirs"},
+        {"family": "web"},
+    ]

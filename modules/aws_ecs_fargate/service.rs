@@ -23,7 +23,12 @@ const DRAINED: Duration = Duration::from_secs(15 * 60);
 /// A number of tasks that AWS keeps running on Fargate, and has a load balancer find.
 #[derive(Debug, Clone, Resource)]
 #[resource(
-    reads("ecs:DescribeServices", "ecs:ListClusters", "ecs:ListServices"),
+    reads(
+        "ecs:DescribeServices",
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "elasticloadbalancing:DescribeTargetGroups"
+    ),
     writes(
         "ecs:CreateService",
         "ecs:DeleteService",
@@ -31,7 +36,6 @@ const DRAINED: Duration = Duration::from_secs(15 * 60);
         "ecs:TagResource",
         "ecs:UntagResource",
         "ecs:UpdateService",
-        "elasticloadbalancing:DescribeTargetGroups",
         "iam:CreateServiceLinkedRole",
         "iam:PassRole"
     )
@@ -148,7 +152,7 @@ impl Cloud for Service {
     type Client = (Ecs, Elb);
 
     async fn list(
-        (ecs, _): &Self::Client,
+        (ecs, elb): &Self::Client,
         which: Which<'_, Self>,
         found: &Found<'_, Self>,
     ) -> Result<()> {
@@ -163,6 +167,10 @@ impl Cloud for Service {
         services.sort_by_cached_key(|it| {
             (it.created_at.map(|at| at.as_nanos()), it.service_arn.clone())
         });
+        let groups = match services.iter().any(|it| !it.load_balancers().is_empty()) {
+            true => groups(elb).await?,
+            false => HashSet::new(),
+        };
         let mut names = HashSet::new();
         let mut rows = Vec::new();
         for it in services {
@@ -172,7 +180,14 @@ impl Cloud for Service {
             ));
             match why {
                 Some(why) => found.cannot(it.service_arn.unwrap_or_default(), why),
-                None => rows.push(Self::seen(it)?),
+                None => {
+                    let group = it.load_balancers().first();
+                    let group = group.and_then(|it| it.target_group_arn.clone());
+                    let gone = group.filter(|arn| !groups.contains(arn)).map(Named::from);
+                    let row = Self::seen(it)?;
+                    // A group that has gone is not the one that has its name now.
+                    rows.push(Self { target_group_name: gone.or(row.target_group_name), ..row });
+                }
             }
         }
         found.add(rows);
@@ -390,11 +405,10 @@ impl Service {
     ) -> Result<Vec<LoadBalancer>> {
         let Some(group) = &self.target_group_name else { return Ok(Vec::new()) };
         let mut it = was.into_iter().next().unwrap_or_else(|| LoadBalancer::builder().build());
-        if it.target_group_arn.as_deref().and_then(group_in) != Some(&**group) {
-            let found = elb.describe_target_groups().names(&**group).send().await?.target_groups;
-            let arn = found.into_iter().flatten().find_map(|it| it.target_group_arn);
-            it.target_group_arn = Some(arn.must("the target group's ARN")?);
-        }
+        // The one before may be an older group with that name.
+        let found = elb.describe_target_groups().names(&**group).send().await?.target_groups;
+        let arn = found.into_iter().flatten().find_map(|it| it.target_group_arn);
+        it.target_group_arn = Some(arn.must("the target group's ARN")?);
         let (name, port) = match (&self.container_name, self.container_port) {
             (Some(name), Some(port)) => (name.clone(), port),
             _ => self.target(ecs).await?,
@@ -489,6 +503,17 @@ fn foreign(it: &types::Service) -> Option<&'static str> {
 }
 
 /// The name in the ARN of a target group.
+/// The ARNs of the target groups that are there.
+async fn groups(elb: &Elb) -> Result<HashSet<String>> {
+    let mut pages = elb.describe_target_groups().page_size(400).into_paginator().send();
+    let mut arns = HashSet::new();
+    while let Some(page) = pages.try_next().await? {
+        let groups = page.target_groups.into_iter().flatten();
+        arns.extend(groups.filter_map(|it| it.target_group_arn));
+    }
+    Ok(arns)
+}
+
 fn group_in(arn: &str) -> Option<&str> {
     arn.split('/').nth(1)
 }

@@ -304,9 +304,11 @@ impl TaskDefinition {
         let region = ecs.config().region().map(ToString::to_string).unwrap_or_default();
         let (cpu, memory) = self.units()?;
         let containers = was.container_definitions.unwrap_or_default();
-        let task_role = role_arn(self.task_role_name.as_deref(), was.task_role_arn, iam).await?;
-        let execution_role =
-            role_arn(self.execution_role_name.as_deref(), was.execution_role_arn, iam).await?;
+        let task_role = role_arn(self.task_role_name.as_deref(), iam).await?;
+        let execution_role = match self.execution_role_name == self.task_role_name {
+            true => task_role.clone(),
+            false => role_arn(self.execution_role_name.as_deref(), iam).await?,
+        };
         let made = ecs
             .register_task_definition()
             .family(&self.family)
@@ -432,12 +434,9 @@ fn size(cpu: Option<&str>, memory: Option<&str>) -> String {
     format!("vCPU{}-{}GB", whole(cpu), whole(memory))
 }
 
-/// The ARN of a role, which is the one before if that has its name.
-async fn role_arn(name: Option<&str>, was: Option<String>, iam: &Iam) -> Result<Option<String>> {
+/// The ARN of a role. The one before may be that of an older role with its name.
+async fn role_arn(name: Option<&str>, iam: &Iam) -> Result<Option<String>> {
     let Some(name) = name else { return Ok(None) };
-    if let Some(arn) = was.filter(|arn| name_in(arn) == name) {
-        return Ok(Some(arn));
-    }
     let role = iam.get_role().role_name(name).send().await?.role;
     role.map(|role| role.arn).must("the role's ARN").map(Some)
 }
