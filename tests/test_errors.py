@@ -373,7 +373,7 @@ def test_an_update_is_held_to_the_same_rules(full: Database, emulator: Emulator)
 
 
 def test_a_name_that_is_taken_is_refused_by_the_table(full: Database) -> None:
-    refused(full, insert("log_group", log_group_name="'web'"), "23505", "log_group_log_group_name")
+    refused(full, insert("log_group", log_group_name="'web'"), "23505", "log_group_region_log_group_name")
 
 
 def test_what_is_referred_to_can_not_be_deleted_from_the_table(full: Database) -> None:
