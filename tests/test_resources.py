@@ -680,7 +680,9 @@ def test_a_row_moves_to_another_region(case: Case) -> None:
     before = case.row("bare")
     case.db.sql(f"UPDATE {case.table} SET region = %s WHERE id = %s", ELSEWHERE, before["id"])
     (line,) = case.db.sql("SELECT action, id FROM iasql_plan_apply()")
-    assert line == {"action": "replace", "id": before["id"]}
+    # A task definition begins there with a first revision, which people see as an update.
+    action = "update" if case.table == "task_definition" else "replace"
+    assert line == {"action": action, "id": before["id"]}
     apply(case.db)
     after = case.agree("bare")
     assert after["region"] == ELSEWHERE
