@@ -231,3 +231,12 @@ def test_bad_input_is_refused_in_words(site: Database, sql: str, words: str) -> 
         site.sql(GROUP)
     error = site.error(sql)
     assert error.message and words in error.message
+
+
+def test_a_subnet_that_is_not_there_yet_is_refused_in_words(site: Database) -> None:
+    site.sql("INSERT INTO subnet (vpc_id, cidr_block, availability_zone) "
+             "SELECT id, '172.31.200.0/24', 'us-east-1a' FROM vpc")
+    site.sql(BALANCER)
+    error = site.error("UPDATE load_balancer SET subnets = ARRAY(SELECT subnet_id FROM subnet)")
+    assert error.message == "subnets holds a NULL"
+    assert error.hint and "subnet_id after SELECT iasql_apply()" in error.hint

@@ -639,10 +639,10 @@ def test_lists_come_whole_however_small_their_pages(
 
 @every(REGIONAL)
 def test_the_same_can_be_in_two_regions(case: Case, emulator: Emulator, server: Server) -> None:
-    case.start("full")
     case.db.sql("UPDATE aws_regions SET is_enabled = true WHERE region = %s", ELSEWHERE)
     # What AWS has put into that region, and rows may refer to.
     case.db.sql("SELECT * FROM iasql_sync()")
+    case.start("full")
     there = Case(case.db, case.cloud, case.table, ELSEWHERE)
     there.start("full")
     here, elsewhere = case.agree("full"), there.agree("full")

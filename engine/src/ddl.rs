@@ -4,7 +4,7 @@
 //! Names are unqualified: install sets the search path to the extension's schema. Guards live in
 //! schema `iasql`, out of the users' way.
 
-use crate::table::{Access, By, Column, Kind, Reference, Table};
+use crate::table::{Access, By, Column, Kind, Mention, Reference, Table};
 use std::fmt::Write;
 use std::iter;
 
@@ -232,6 +232,21 @@ fn guard(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>) {
             put!(
                 body,
                 "    NEW.{column_name} := iasql.unwrapped(NEW.{column_name}, '{column_name}');"
+            );
+            put!(body, "  END IF;");
+        }
+        if column.sql.ends_with("[]") {
+            put!(body, "  IF array_position(NEW.{column_name}, NULL) IS NOT NULL THEN");
+            let hint = match &column.mentions {
+                Some(Mention { table, column }) => format!(
+                    "A new row of {table} has its {column} after SELECT iasql_apply(); name it then."
+                ),
+                None => "Leave it out.".to_owned(),
+            };
+            put!(
+                body,
+                "    RAISE not_null_violation USING MESSAGE = '{column_name} holds a NULL', HINT = {}, TABLE = '{name}', COLUMN = '{column_name}';",
+                quote(&hint)
             );
             put!(body, "  END IF;");
         }

@@ -34,6 +34,9 @@ BEGIN
     NEW.assume_role_policy_document := iasql.unwrapped(NEW.assume_role_policy_document, 'assume_role_policy_document');
   END IF;
   IF NEW.attached_policies_arns IS NULL THEN NEW.attached_policies_arns := '{}'; END IF;
+  IF array_position(NEW.attached_policies_arns, NULL) IS NOT NULL THEN
+    RAISE not_null_violation USING MESSAGE = 'attached_policies_arns holds a NULL', HINT = 'Leave it out.', TABLE = 'role', COLUMN = 'attached_policies_arns';
+  END IF;
   IF NEW.inline_policies IS NULL THEN NEW.inline_policies := '{}'; END IF;
   IF jsonb_typeof(NEW.inline_policies) = 'string' THEN
     NEW.inline_policies := iasql.unwrapped(NEW.inline_policies, 'inline_policies');

@@ -187,7 +187,7 @@ def load_balancer(cloud: Cloud, region: str) -> Description:
                 "scheme": "internal",
                 "load_balancer_type": "network",
                 "ip_address_type": "ipv4",
-                "subnets": subnets(other, 0, 1),
+                "subnets": subnets(default, 0, 1),
             },
         },
         changes=[
