@@ -478,8 +478,8 @@ BEGIN
   IF NOT (NEW.desired_count >= 0) THEN
     RAISE check_violation USING MESSAGE = 'desired_count is negative', HINT = 'Write how many tasks are to run; 0 for none.', TABLE = 'service';
   END IF;
-  IF NOT (cardinality(NEW.subnets) BETWEEN 1 AND 16 AND array_position(NEW.subnets, NULL) IS NULL) THEN
-    RAISE check_violation USING MESSAGE = 'a service needs subnets: from 1 to 16 of them', HINT = 'Write, say, ARRAY(SELECT subnet_id FROM subnet JOIN vpc ON vpc.id = subnet.vpc_id WHERE is_default LIMIT 3); a subnet has its subnet_id after an apply.', TABLE = 'service';
+  IF NOT (cardinality(NEW.subnets) BETWEEN 1 AND 16) THEN
+    RAISE check_violation USING MESSAGE = 'a service needs subnets: from 1 to 16 of them', HINT = 'Write, say, ARRAY(SELECT subnet_id FROM subnet JOIN vpc ON vpc.id = subnet.vpc_id WHERE is_default LIMIT 3).', TABLE = 'service';
   END IF;
   IF NOT (NEW.task_definition_id IS NOT NULL) THEN
     RAISE check_violation USING MESSAGE = 'a service needs a task_definition_id', HINT = 'Write, say, (SELECT id FROM task_definition WHERE family = ''web'' ORDER BY revision DESC LIMIT 1).', TABLE = 'service';

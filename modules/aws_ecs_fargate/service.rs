@@ -74,9 +74,9 @@ pub struct Service {
     pub desired_count: i32,
     /// The IDs of the subnets that tasks run in.
     #[check(
-        sql = "cardinality(NEW.subnets) BETWEEN 1 AND 16 AND array_position(NEW.subnets, NULL) IS NULL",
+        sql = "cardinality(NEW.subnets) BETWEEN 1 AND 16",
         message = "a service needs subnets: from 1 to 16 of them",
-        hint = "Write, say, ARRAY(SELECT subnet_id FROM subnet JOIN vpc ON vpc.id = subnet.vpc_id WHERE is_default LIMIT 3); a subnet has its subnet_id after an apply."
+        hint = "Write, say, ARRAY(SELECT subnet_id FROM subnet JOIN vpc ON vpc.id = subnet.vpc_id WHERE is_default LIMIT 3)."
     )]
     pub subnets: Ids<Subnet>,
     /// Whether tasks get public addresses; without, they need another way out, to pull images.
@@ -502,7 +502,6 @@ fn foreign(it: &types::Service) -> Option<&'static str> {
     .or(it.task_definition.is_none().then_some("it has no task definition of its own"))
 }
 
-/// The name in the ARN of a target group.
 /// The ARNs of the target groups that are there.
 async fn groups(elb: &Elb) -> Result<HashSet<String>> {
     let mut pages = elb.describe_target_groups().page_size(400).into_paginator().send();
@@ -514,6 +513,7 @@ async fn groups(elb: &Elb) -> Result<HashSet<String>> {
     Ok(arns)
 }
 
+/// The name in the ARN of a target group.
 fn group_in(arn: &str) -> Option<&str> {
     arn.split('/').nth(1)
 }
