@@ -6,13 +6,15 @@ use crate::look::{self, Ask, Look};
 use crate::settings::{self, OnError, Refresh};
 use crate::store;
 use crate::turn;
+use iasql_engine::near::{self, Near};
 use iasql_engine::plan::{self, Plan, Settled, Verb};
 use iasql_engine::table::Table;
-use iasql_engine::wire::{Failure, Order, Report, Scope, Step};
+use iasql_engine::wire::{Failure, Order, Report, Step};
 use iasql_engine::world::World;
 use iasql_engine::{Row, Value, writes};
 use pgrx::PgLogLevel;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
 
 /// One line of what apply and sync return: action, table, row id, description.
 pub type Line = (String, String, Option<i32>, String);
@@ -31,11 +33,16 @@ pub fn planned(call: &str, changes: bool) -> Result<Option<(Look, Plan)>> {
         return Ok(None);
     }
     catalog::check(&tables)?;
-    let scopes = match settings::refresh() {
-        Refresh::Full => look::scopes(&tables, &catalog::regions()?),
-        Refresh::Changed => edited_scopes(&tables)?,
+    let regions = catalog::regions()?;
+    let (scopes, near) = match settings::refresh() {
+        Refresh::Full => (look::scopes(&tables, &regions), Near::default()),
+        Refresh::Changed => {
+            let mut near = near::near(&look::rows_alone(&tables)?, &regions);
+            say_what_is_left_out(&tables, &near);
+            (mem::take(&mut near.whole).into_iter().collect(), near)
+        }
     };
-    let mut look = look::look(&Ask { call, tables: &tables, scopes, changes })?;
+    let mut look = look::look(&Ask { call, tables: &tables, scopes, near, changes })?;
     look::warn(&look.unread);
     let mut plan = plan::plan(&look.world);
     weigh(&mut look, &mut plan)?;
@@ -213,41 +220,23 @@ fn objections(world: &World, plan: &Plan) -> Result<()> {
     }
 }
 
-/// With `iasql.refresh = changed`: the scopes that edits touch, those they refer to, and those that
-/// refer to them.
-fn edited_scopes(tables: &[&'static Table]) -> Result<Vec<Scope>> {
-    let world = look::rows_alone(tables)?;
-    let mut touched: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for (node, it) in world.nodes.iter().enumerate() {
-        if !plan::pending(&world, node) {
-            continue;
-        }
-        let regions = [it.wanted.as_ref().map(|w| &w.region), it.base.as_ref().map(|b| &b.region)];
-        for region in regions.into_iter().flatten() {
-            touched.insert((world.table(node).name, region));
-        }
-    }
-    let refers = |from: &Table, to: &Table| from.refers_to().any(|name| name == to.name);
-    let mut scopes = BTreeSet::new();
-    for (name, region) in &touched {
-        let Some(table) = tables.iter().find(|table| table.name == *name) else { continue };
-        let near = |other: &&&Table| {
-            other.name == table.name || refers(table, other) || refers(other, table)
-        };
-        for other in tables.iter().filter(near) {
-            let region = if other.regional() { *region } else { "" };
-            scopes.insert(Scope { table: other.name.to_owned(), region: region.to_owned() });
-        }
-    }
-    let left: Vec<&str> = tables
-        .iter()
-        .map(|t| t.name)
-        .filter(|name| !scopes.iter().any(|s| s.table == *name))
-        .collect();
-    if !left.is_empty() {
-        notice(format!("not looked at, since iasql.refresh is changed: {}", left.join(", ")));
-    }
-    Ok(scopes.into_iter().collect())
+/// With `iasql.refresh = changed` a plan is not all there may be to do.
+fn say_what_is_left_out(tables: &[&'static Table], near: &Near) {
+    let names = |read: &dyn Fn(&str) -> bool| {
+        let names = tables.iter().map(|table| table.name).filter(|name| read(name));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let whole = |name: &str| near.whole.iter().any(|scope| scope.table == name);
+    let some = |name: &str| !whole(name) && near.asked.iter().any(|(table, _)| table == name);
+    let none = names(&|name| !whole(name) && !some(name));
+    let rest = names(&some);
+    let words = match (none.is_empty(), rest.is_empty()) {
+        (true, true) => return,
+        (false, true) => none,
+        (true, false) => format!("what was not edited of {rest}"),
+        (false, false) => format!("{none}, and what was not edited of {rest}"),
+    };
+    notice(format!("not looked at, since iasql.refresh is changed: {words}"));
 }
 
 /// The lines of a plan, or of its outcome.

@@ -7,6 +7,7 @@ use crate::error::{Error, Result, notice};
 use crate::settings;
 use crate::spi;
 use crate::store::PART_VERSION;
+use iasql_engine::near::Near;
 use iasql_engine::table::Table;
 use iasql_engine::wire::{Caller, Failure, Job, Report, Scope, Seen};
 use iasql_engine::world::{self, Base, Known, Wanted, World};
@@ -34,6 +35,8 @@ pub struct Ask<'a> {
     pub tables: &'a [&'static Table],
     /// The scopes that are read; others of these tables count as unread.
     pub scopes: Vec<Scope>,
+    /// What is asked for beside that, thing by thing.
+    pub near: Near,
     /// Whether changes of the cloud may follow.
     pub changes: bool,
 }
@@ -56,7 +59,8 @@ pub fn scopes(tables: &[&Table], regions: &[String]) -> Vec<Scope> {
 /// Looks.
 pub fn look(ask: &Ask<'_>) -> Result<Look> {
     let job = job(ask.call, ask.scopes.clone(), ask.changes, false)?;
-    let mut call = Call::start(Job { known: revisions(ask.tables)?, ..job })?;
+    let like = ask.near.like.clone().into_iter().collect();
+    let mut call = Call::start(Job { like, known: revisions(ask.tables)?, ..job })?;
     let mut known = rows(ask.tables)?;
     known.seen = ask.tables.iter().map(|_| Vec::new()).collect();
     let place: HashMap<&str, usize> =
@@ -85,6 +89,8 @@ pub fn look(ask: &Ask<'_>) -> Result<Look> {
     let all = every_scope(&known);
     known.unread = all.into_iter().filter(|scope| !ask.scopes.contains(scope)).collect();
     known.unread.extend(failures.iter().map(|(scope, _)| scope.clone()));
+    let failed = |table: &str| failures.iter().any(|(scope, _)| scope.table == table);
+    known.asked = ask.near.asked.iter().filter(|(table, _)| !failed(table)).cloned().collect();
     known.opaque = unrepresented.iter().map(|(scope, id, _)| (scope.clone(), id.clone())).collect();
     for (scope, rows) in read {
         if let Some(&at) = place.get(scope.table.as_str()) {
@@ -133,6 +139,7 @@ pub fn job(call: &str, scopes: Vec<Scope>, changes: bool, regions: bool) -> Resu
         account: catalog::account()?,
         regions,
         scopes,
+        like: Vec::new(),
         known: Vec::new(),
         changes,
     })

@@ -5,6 +5,7 @@ use crate::catalog;
 use crate::error::Result;
 use crate::look::{self, Ask};
 use crate::turn;
+use iasql_engine::near::Near;
 use iasql_engine::plan::Plan;
 use iasql_engine::wire::{Action, Step, awaits};
 use iasql_engine::world::World;
@@ -93,7 +94,13 @@ pub fn drift() -> Result<Vec<DriftLine>> {
     }
     catalog::check(&tables)?;
     let scopes = look::scopes(&tables, &catalog::regions()?);
-    let look = look::look(&Ask { call: "drift", tables: &tables, scopes, changes: false })?;
+    let look = look::look(&Ask {
+        call: "drift",
+        tables: &tables,
+        scopes,
+        near: Near::default(),
+        changes: false,
+    })?;
     look::warn(&look.unread);
     let world = &look.world;
     Ok((0..world.nodes.len()).filter_map(|node| drift_line(world, node)).collect())

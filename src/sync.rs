@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::look::{self, Ask, Look};
 use crate::store;
 use crate::turn;
+use iasql_engine::near::Near;
 use iasql_engine::plan::Verb;
 use iasql_engine::sync::{self, RowChange, Sync};
 use iasql_engine::table::Table;
@@ -23,7 +24,13 @@ pub fn preview() -> Result<Vec<Line>> {
     }
     catalog::check(&tables)?;
     let scopes = look::scopes(&tables, &catalog::regions()?);
-    let look = look::look(&Ask { call: "plan_sync", tables: &tables, scopes, changes: false })?;
+    let look = look::look(&Ask {
+        call: "plan_sync",
+        tables: &tables,
+        scopes,
+        near: Near::default(),
+        changes: false,
+    })?;
     look::warn(&look.unread);
     let plan = sync::sync(&look.world);
     Ok(lines(&look.world, &plan, &HashMap::new()))
@@ -49,7 +56,7 @@ pub fn bring_in(
 ) -> Result<(World, Sync, HashMap<usize, Value>)> {
     catalog::check(tables)?;
     let asked = scopes.clone();
-    let look = look::look(&Ask { call, tables, scopes, changes: false })?;
+    let look = look::look(&Ask { call, tables, scopes, near: Near::default(), changes: false })?;
     look::warn(&look.unread);
     let plan = sync::sync(&look.world);
     let creates =

@@ -311,7 +311,7 @@ async fn list(
         }
     }
     let read = async {
-        read(&aws, &job.scopes, &known, &resource, &say).await;
+        read(&aws, &job.scopes, &job.like, &known, &resource, &say).await;
         Ok(())
     };
     // A wrong identity ends the call at once, whatever else is still being read.

@@ -88,6 +88,7 @@ def test_no_containers_no_task_definition(site: Database) -> None:
         ("image", "'nginx:1'", "has its tag or digest in it"),
         ("image, container_port, host_port", "'nginx', 80, 81", "host_port is not"),
         ("image, container_port", "'nginx', 70000", "not between 1 and 65535"),
+        ("image, other_port_mappings", "'nginx', '[{\"containerPort\": 80}]'", "container_port has none"),
     ],
 )
 def test_mistakes_in_containers_are_met_with_words(

@@ -1249,7 +1249,7 @@ def test_with_refresh_changed_an_apply_reads_only_what_the_edits_touch(
     services = {call["service"] for call in emulator.calls(mark)}
     assert "logs" in services and services.isdisjoint({"ecr", "ecr-public", "ec2"})
     (told, *_) = [n for n in db.notices if n.startswith("not looked at, since iasql.refresh is changed")]
-    assert "repository" in told and "vpc" in told and "log_group" not in told
+    assert "repository" in told and told.endswith(", and what was not edited of log_group")
     (found,) = cloud.logs.describe_log_groups()["logGroups"]
     assert found["retentionInDays"] == 7
 
@@ -1257,6 +1257,52 @@ def test_with_refresh_changed_an_apply_reads_only_what_the_edits_touch(
     assert [line[:2] for line in apply(db)] == [("update", "repository")]
     (found,) = cloud.ecr.describe_repositories()["repositories"]
     assert found["imageTagMutability"] == "MUTABLE"
+
+
+def test_with_refresh_changed_an_edit_costs_what_it_touches(
+    db: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    install(db)
+    db.sql("""
+        INSERT INTO security_group (group_name) SELECT 'web-' || n FROM generate_series(1, 30) n;
+        INSERT INTO security_group_rule
+          (security_group_id, is_egress, ip_protocol, from_port, to_port, cidr_ipv4)
+        SELECT id, false, 'tcp', 80, 80, '0.0.0.0/0' FROM security_group WHERE group_name LIKE 'web-%';
+    """)
+    apply(db)
+    emulator.settings({"page_size": 5})
+    db.sql("SET iasql.refresh = 'changed'")
+    db.sql("""
+        UPDATE security_group_rule SET description = 'http' WHERE NOT is_egress AND security_group_id =
+          (SELECT id FROM security_group WHERE group_name = 'web-7')
+    """)
+    # What has changed behind our back is not looked for, and so stays.
+    cloud.logs.create_log_group(logGroupName="theirs")
+    mark = emulator.mark()
+    assert [line[:2] for line in plan(db)] == [("update", "security_group_rule")]
+    assert len(emulator.calls(mark)) <= 3
+    mark = emulator.mark()
+    assert [line[:2] for line in apply(db)] == [("update", "security_group_rule")]
+    calls = [call["operation"] for call in emulator.calls(mark)]
+    assert len(calls) <= 5 and "UpdateSecurityGroupRuleDescriptionsIngress" in calls
+    described = [
+        rule
+        for page in cloud.ec2.get_paginator("describe_security_group_rules").paginate()
+        for rule in page["SecurityGroupRules"]
+        if rule.get("Description") == "http"
+    ]
+    assert len(described) == 1
+    # Nor does a row that is gone take more, or its neighbours along.
+    db.sql("""
+        DELETE FROM security_group_rule WHERE security_group_id =
+          (SELECT id FROM security_group WHERE group_name = 'web-9') AND NOT is_egress
+    """)
+    mark = emulator.mark()
+    assert [line[:2] for line in apply(db)] == [("delete", "security_group_rule")]
+    assert len(emulator.calls(mark)) <= 5
+    db.sql("RESET iasql.refresh")
+    emulator.settings({"page_size": 1000})
+    assert plan(db) == []
 
 
 def test_with_refresh_changed_references_to_other_tables_still_lead_somewhere(

@@ -7,6 +7,7 @@
 //! - [`compare`]: when two values mean the same
 //! - [`ddl`]: the SQL of a table
 //! - [`world`]: which wanted row, base row and seen resource are one and the same thing
+//! - [`near`]: what has to be looked at for what was edited
 //! - [`plan`]: what apply would do to the cloud
 //! - [`order`]: what has to wait for what
 //! - [`sync`]: what sync would do to the rows
@@ -15,6 +16,7 @@
 
 pub mod compare;
 pub mod ddl;
+pub mod near;
 pub mod order;
 pub mod plan;
 pub mod sync;

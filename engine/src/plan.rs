@@ -310,7 +310,8 @@ fn made_anew(world: &World, doing: &Doings, node: usize) -> bool {
 fn out_of_sight(world: &World) -> HashSet<usize> {
     let hidden = |node: &usize| {
         let it = &world.nodes[*node];
-        it.unread || it.wanted.as_ref().is_some_and(|w| world.is_unread(it.table, &w.region))
+        let there = |wanted: &Wanted| !it.asked && world.is_unread(it.table, &wanted.region);
+        it.unread || it.wanted.as_ref().is_some_and(there)
     };
     (0..world.nodes.len()).filter(hidden).collect()
 }
@@ -682,7 +683,12 @@ fn anew(world: &World, doing: &Doings, makes: &HashMap<usize, u32>) -> HashMap<u
 }
 
 /// A row as the worker takes it: references by the cloud's names, or by the step that will know.
-fn in_cloud_terms(world: &World, node: usize, row: &Row, anew: &HashMap<usize, u32>) -> Row {
+pub(crate) fn in_cloud_terms(
+    world: &World,
+    node: usize,
+    row: &Row,
+    anew: &HashMap<usize, u32>,
+) -> Row {
     let mut said = row.clone();
     for link in world.links(node) {
         let settable = world.column(node, link.place.column).settable();

@@ -34,6 +34,8 @@ pub struct Job {
     pub regions: bool,
     /// What to list.
     pub scopes: Vec<Scope>,
+    /// Where just what these rows could be is to be listed.
+    pub like: Vec<(Scope, Vec<Row>)>,
     /// What is known already of what never changes: it need not be asked for again.
     pub known: Vec<(Scope, Row)>,
     /// Whether steps will follow, so that an earlier worker's last call has to be waited for.

@@ -55,7 +55,9 @@ pub struct Node {
     pub seen: Option<Seen>,
     /// This database made it for a transaction that was rolled back.
     pub orphan: bool,
-    /// Its scope was not read: nothing is known of it.
+    /// It was asked for by itself, whether or not its scope was read.
+    pub asked: bool,
+    /// It was not read: nothing is known of it.
     pub unread: bool,
     /// Its row stands for another thing now, and has taken the primary key along.
     pub parted: bool,
@@ -224,6 +226,8 @@ pub struct Known {
     pub made: Vec<Made>,
     /// The scopes that could not be read.
     pub unread: HashSet<Scope>,
+    /// The rows that were asked for by themselves in such scopes: table and primary key.
+    pub asked: HashSet<(String, String)>,
     /// What was met and no row can stand for: it is there, and nothing more is known of it.
     pub opaque: HashSet<(Scope, String)>,
 }
@@ -241,6 +245,8 @@ pub fn gather(mut known: Known) -> World {
         world.add_table(table, wanted, base, seen, &known.made);
     }
     for at in 0..world.nodes.len() {
+        let row = (world.table(at).name.to_owned(), plain(&world.pk(at)));
+        world.nodes[at].asked = known.asked.contains(&row);
         world.nodes[at].unread = world.hidden(at);
     }
     world.check_regions();
@@ -581,7 +587,7 @@ impl World {
         let opaque = &self.opaque[it.table];
         let met = |base: &Base| opaque.contains(&(base.region.clone(), base.cloud_id.clone()));
         it.seen.is_none()
-            && (self.is_unread(it.table, &it.region)
+            && ((!it.asked && self.is_unread(it.table, &it.region))
                 || (!opaque.is_empty() && it.base.as_ref().is_some_and(met)))
     }
 

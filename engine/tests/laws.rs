@@ -87,6 +87,22 @@ proptest! {
     }
 
     #[test]
+    fn edits_take_no_more_than_what_is_near(script in ops(8), edits in edits(6)) {
+        let mut sim = after(&script);
+        sim.sync(&[]);
+        play(&mut sim, &edits);
+        let (near, all) = (sim.planned_nearby(), sim.planned());
+        let problems = |plan: &[String]| -> Vec<String> {
+            plan.iter().filter(|line| line.starts_with("problem")).cloned().collect()
+        };
+        // A plan with problems is not carried out, whatever else is in it.
+        match problems(&all) {
+            these if these.is_empty() => same(&near, &all),
+            these => same(&problems(&near), &these),
+        }
+    }
+
+    #[test]
     fn what_is_not_managed_stays_as_it_is(script in ops(14), seed: u64) {
         let mut sim = after(&script);
         let before = sim.cloud.clone();

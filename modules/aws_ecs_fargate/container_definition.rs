@@ -32,6 +32,11 @@ use std::collections::BTreeMap;
     hint = "Write one of them: the digest always means the same image, the tag the last one pushed with it."
 )]
 #[check(
+    sql = "NEW.container_port IS NOT NULL OR NOT jsonb_path_exists(NEW.other_port_mappings, '$[*].containerPort')",
+    message = "other_port_mappings has a port, and container_port has none",
+    hint = "Write the first port in container_port."
+)]
+#[check(
     sql = "NEW.host_port IS NOT DISTINCT FROM NEW.container_port",
     message = "host_port is not container_port: on Fargate they are the same",
     hint = "Leave host_port out."

@@ -169,11 +169,12 @@ pub trait Erased: Sync {
     fn reads(&self) -> &'static [&'static str];
     /// The IAM actions that creating, changing and deleting take besides.
     fn writes(&self) -> &'static [&'static str];
-    /// Lists all there is in a region.
+    /// Lists all there is in a region, or just what a row could be.
     fn list<'a>(
         &'a self,
         aws: &'a Aws,
         region: &'a str,
+        like: Option<&'a Row>,
         sink: Sink<'a>,
     ) -> LocalBoxFuture<'a, Result<()>>;
     /// The one resource that has this row's mark, or else its key.
@@ -259,11 +260,14 @@ impl<R: Cloud> Erased for Of<R> {
         &'a self,
         aws: &'a Aws,
         region: &'a str,
+        like: Option<&'a Row>,
         sink: Sink<'a>,
     ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let found = Found { sink, of: PhantomData };
-            R::list(&aws.reader(region), Which::All, &found).await
+            let like = like.map(R::from_row).transpose()?;
+            let which = like.as_ref().map_or(Which::All, Which::Like);
+            R::list(&aws.reader(region), which, &found).await
         })
     }
 
@@ -275,12 +279,10 @@ impl<R: Cloud> Erased for Of<R> {
         mark: &'a str,
     ) -> LocalBoxFuture<'a, Result<Option<Row>>> {
         Box::pin(async move {
-            let like = R::from_row(row)?;
             let candidates = std::cell::RefCell::new(Vec::new());
             let keep = |page: Vec<Seen>| candidates.borrow_mut().extend(page);
             let sink = Sink { rows: &keep, cannot: &|_, _| (), known: None };
-            let found = Found { sink, of: PhantomData };
-            R::list(&aws.reader(region), Which::Like(&like), &found).await?;
+            self.list(aws, region, Some(row), sink).await?;
             let candidates = candidates.into_inner();
             let marked = candidates.iter().find(|seen| seen.mark.as_deref() == Some(mark));
             let named =

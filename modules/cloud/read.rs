@@ -7,6 +7,7 @@
 use super::aws::Aws;
 use super::failure::{Error, Result};
 use super::{Erased, Sink};
+use futures_util::future::try_join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use iasql_engine::Row;
 use iasql_engine::table::Table;
@@ -33,26 +34,32 @@ const EMPTY_PAGES: u32 = 1000;
 /// What need not be asked for again, by scope and the cloud's id.
 pub type Known = HashMap<Scope, HashMap<String, Row>>;
 
-/// Lists the scopes, and reports rows as they come. The caller sends [`Report::ReadAll`].
+/// Lists the scopes, of those in `like` what these rows could be, and reports rows as they come. The
+/// caller sends [`Report::ReadAll`].
 pub async fn read(
     aws: &Aws,
     scopes: &[Scope],
+    like: &[(Scope, Vec<Row>)],
     known: &Known,
     resource: Lookup<'_>,
     report: &dyn Fn(Report),
 ) {
-    let mut all: FuturesUnordered<_> = scopes
-        .iter()
-        .map(|scope| async move { (scope, list(aws, scope, known, resource, report).await) })
+    let whole = scopes.iter().map(|scope| (scope, None));
+    let narrow = like.iter().map(|(scope, rows)| (scope, Some(rows.as_slice())));
+    let mut all: FuturesUnordered<_> = whole
+        .chain(narrow)
+        .map(|(scope, like)| async move {
+            (scope, list(aws, scope, like, known, resource, report).await)
+        })
         .collect();
+    let total = all.len();
     let mut beat = interval_at(Instant::now() + TELL, TELL);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
             _ = beat.tick(), if !all.is_empty() => {
-                let (total, done) = (scopes.len(), scopes.len() - all.len());
-                let note = aws.pace().note();
+                let (done, note) = (total - all.len(), aws.pace().note());
                 report(Report::Progress(format!("{done} of {total} lists read: {note}")));
             }
             read = all.next() => match read {
@@ -87,72 +94,78 @@ pub async fn weigh(aws: &Aws, steps: &[Step], resource: Lookup<'_>, report: &dyn
     report(Report::Weighed);
 }
 
-/// Lists one scope. Credentials that expire in the middle are loaded anew, once.
+/// Lists one scope, or what some rows of it could be.
 async fn list(
     aws: &Aws,
     scope: &Scope,
+    like: Option<&[Row]>,
     known: &Known,
     resource: Lookup<'_>,
     report: &dyn Fn(Report),
 ) -> Result<()> {
     let resource = resource(&scope.table)
         .ok_or_else(|| Error::Internal(format!("no table \"{}\" in this build", scope.table)))?;
-    let pages = Pages::new(resource.table());
-    let rows = |page: Vec<Seen>| {
-        let rows = pages.fresh(page);
-        if !rows.is_empty() {
-            report(Report::Rows { scope: scope.clone(), rows });
+    let told = RefCell::default();
+    let one = async |like: Option<&Row>| {
+        let pages = Pages::new(resource.table(), &told);
+        let rows = |page: Vec<Seen>| {
+            let rows = pages.fresh(page);
+            if !rows.is_empty() {
+                report(Report::Rows { scope: scope.clone(), rows });
+            }
+        };
+        let cannot = |id: String, reason: String| {
+            if pages.fresh_id(&id) {
+                report(Report::Unrepresented { scope: scope.clone(), id, reason });
+            }
+        };
+        // Credentials that expire in the middle are loaded anew, once.
+        loop {
+            let used = aws.loaded();
+            let sink = Sink { rows: &rows, cannot: &cannot, known: known.get(scope) };
+            match pages.guard(resource.list(aws, &scope.region, like, sink)).await {
+                Err(error) if error.expired() && aws.renew(used).await? => pages.again(),
+                Err(error) if error.not_found() && like.is_some() => return Ok(()),
+                outcome => return outcome,
+            }
         }
     };
-    let cannot = |id: String, reason: String| {
-        if pages.fresh_id(&id) {
-            report(Report::Unrepresented { scope: scope.clone(), id, reason });
-        }
-    };
-    loop {
-        let used = aws.loaded();
-        let sink = Sink { rows: &rows, cannot: &cannot, known: known.get(scope) };
-        match pages.guard(resource.list(aws, &scope.region, sink)).await {
-            // What has been seen is not reported again.
-            Err(error) if error.expired() && aws.renew(used).await? => pages.again(),
-            outcome => return outcome,
-        }
+    match like {
+        None => one(None).await,
+        Some(rows) => try_join_all(rows.iter().map(|row| one(Some(row)))).await.map(drop),
     }
 }
 
 /// What the pages of one listing have brought so far.
-struct Pages {
+struct Pages<'a> {
     table: &'static Table,
+    /// What has been reported of the scope.
+    told: &'a RefCell<HashSet<String>>,
     seen: RefCell<HashSet<String>>,
-    /// What an earlier attempt has reported before it broke off.
-    before: RefCell<HashSet<String>>,
     stale: Cell<u32>,
     empty: Cell<u32>,
 }
 
-impl Pages {
-    fn new(table: &'static Table) -> Self {
-        let (seen, before) = (RefCell::default(), RefCell::default());
-        Self { table, seen, before, stale: Cell::new(0), empty: Cell::new(0) }
+impl<'a> Pages<'a> {
+    fn new(table: &'static Table, told: &'a RefCell<HashSet<String>>) -> Self {
+        Self { table, told, seen: RefCell::default(), stale: Cell::new(0), empty: Cell::new(0) }
     }
 
-    /// The listing begins once more.
+    /// The listing begins once more. What has been reported is not reported again.
     fn again(&self) {
-        self.before.borrow_mut().extend(self.seen.take());
+        self.seen.take();
         self.stale.set(0);
         self.empty.set(0);
     }
 
     /// The rows of a page that no earlier page had.
     fn fresh(&self, mut page: Vec<Seen>) -> Vec<Seen> {
-        let (mut seen, before) = (self.seen.borrow_mut(), self.before.borrow());
+        let (mut seen, mut told) = (self.seen.borrow_mut(), self.told.borrow_mut());
         let (size, mut news) = (page.len(), 0);
         page.retain(|found| {
             let identity = identity(self.table, &found.row);
-            let reported = before.contains(&identity);
-            let new = seen.insert(identity);
-            news += u32::from(new);
-            new && !reported
+            news += u32::from(seen.insert(identity.clone()));
+            told.insert(identity)
         });
         self.stale.set(if size > 0 && news == 0 { self.stale.get() + 1 } else { 0 });
         self.empty.set(if size == 0 { self.empty.get() + 1 } else { 0 });
@@ -161,8 +174,7 @@ impl Pages {
 
     /// Whether something that is no row is reported for the first time.
     fn fresh_id(&self, id: &str) -> bool {
-        let id = format!("\0{id}");
-        !self.before.borrow().contains(&id) && self.seen.borrow_mut().insert(id)
+        self.told.borrow_mut().insert(format!("\0{id}"))
     }
 
     /// Runs a listing until it ends or goes in circles.
@@ -209,7 +221,7 @@ mod tests {
         let keep = |report| reports.borrow_mut().push(report);
         let region = Some("us-east-1".to_owned());
         let aws = Aws::offline(&Settings { region, ..Settings::default() });
-        read(&aws, &scopes, &Known::new(), &|table| world.find(table), &keep).await;
+        read(&aws, &scopes, &[], &Known::new(), &|table| world.find(table), &keep).await;
         reports.into_inner()
     }
 

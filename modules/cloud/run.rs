@@ -695,7 +695,7 @@ impl<'a> Run<'a> {
             Ok(resource) => {
                 let keep = |page| rows.borrow_mut().extend::<Vec<_>>(page);
                 let sink = super::Sink { rows: &keep, cannot: &|_, _| (), known: None };
-                resource.list(self.aws, &scope.region, sink).await
+                resource.list(self.aws, &scope.region, None, sink).await
             }
             Err(error) => Err(error),
         };

@@ -3,6 +3,7 @@
 use super::cloud::{Cloud, Refusal, scopes, time};
 use super::database::{BaseRecord, Database, Record, primary_key};
 use super::tables::{ALL, change, named};
+use iasql_engine::near;
 use iasql_engine::plan::{self, Plan, Verb};
 use iasql_engine::sync::{self, Sync};
 use iasql_engine::table::{Access, By, Column, Table};
@@ -301,6 +302,28 @@ impl Sim {
         let world = self.world(&[]);
         let plan = plan::plan(&world);
         (world, plan)
+    }
+
+    /// The plan of what was edited, when nothing else is looked at.
+    pub fn planned_nearby(&self) -> Vec<String> {
+        let all = scopes(&REGIONS).into_iter();
+        let all = all.map(|(table, region)| Scope { table: table.name.to_owned(), region });
+        let near =
+            near::near(&self.world(&all.clone().collect::<Vec<_>>()), &REGIONS.map(str::to_owned));
+        let rest: Vec<Scope> = all.filter(|scope| !near.whole.contains(scope)).collect();
+        let mut known = self.known(&rest);
+        for (scope, like) in &near.like {
+            let at = ALL.iter().position(|table| table.name == scope.table).expect("a table");
+            let list = self.cloud.list(&scope.table, &scope.region).into_iter();
+            let keyless = ALL[at].keys().next().is_none();
+            let met = list.filter(|seen| {
+                keyless || like.iter().any(|row| compare::same_key(ALL[at], row, &seen.row))
+            });
+            known.seen[at].extend(met.map(|seen| (scope.region.clone(), seen)));
+        }
+        known.asked = near.asked;
+        let world = gather(known);
+        said(&world, &plan::plan(&world))
     }
 
     /// The plan in words.

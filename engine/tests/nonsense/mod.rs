@@ -3,7 +3,7 @@
 use crate::common::tables::ALL;
 use iasql_engine::wire::{Made, Scope, Seen};
 use iasql_engine::world::{Base, Known, Wanted, gather};
-use iasql_engine::{Row, Value, plan, sync, writes};
+use iasql_engine::{Row, Value, near, plan, sync, writes};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::HashMap;
@@ -102,13 +102,15 @@ fn known() -> impl Strategy<Value = Known> {
     let seen = prop::collection::vec(prop::collection::vec(seen(), 0..4), each);
     let made = prop::collection::vec(made(), 0..4);
     let unread = prop::collection::hash_set(scope(), 0..4);
+    let asked = prop::collection::hash_set((scope(), "[1-4]"), 0..3);
     let opaque = prop::collection::hash_set((scope(), "[ab]"), 0..3);
-    (tables, wanted, base, seen, made, unread, opaque).prop_map(
-        |(some, wanted, base, seen, made, unread, opaque)| {
+    (tables, wanted, base, seen, made, unread, asked, opaque).prop_map(
+        |(some, wanted, base, seen, made, unread, asked, opaque)| {
             // Some tables may be missing, and what refers to them leads nowhere.
             let tables =
                 ALL.into_iter().zip(some).filter(|(_, there)| *there).map(|(t, _)| t).collect();
-            Known { tables, wanted, base, seen, made, unread, opaque }
+            let asked = asked.into_iter().map(|(scope, pk)| (scope.table, pk)).collect();
+            Known { tables, wanted, base, seen, made, unread, asked, opaque }
         },
     )
 }
@@ -119,6 +121,7 @@ proptest! {
     #[test]
     fn nothing_makes_the_engine_panic(known in known(), answers in prop::collection::vec(prop::option::of(row()), 0..12)) {
         let world = gather(known);
+        let _ = near::near(&world, &["a".to_owned()]);
         let plan = plan::plan(&world);
         for (at, step) in plan.steps.iter().enumerate() {
             assert_eq!(step.number as usize, at);
