@@ -343,6 +343,9 @@ BEGIN
   IF NOT (num_nonnulls(NEW.tag, NEW.digest) < 2) THEN
     RAISE check_violation USING MESSAGE = 'a container has both a tag and a digest of its image', HINT = 'Write one of them: the digest always means the same image, the tag the last one pushed with it.', TABLE = 'container_definition';
   END IF;
+  IF NOT (NEW.container_port IS NOT NULL OR NOT jsonb_path_exists(NEW.other_port_mappings, '$[*].containerPort')) THEN
+    RAISE check_violation USING MESSAGE = 'other_port_mappings has a port, and container_port has none', HINT = 'Write the first port in container_port.', TABLE = 'container_definition';
+  END IF;
   IF NOT (NEW.host_port IS NOT DISTINCT FROM NEW.container_port) THEN
     RAISE check_violation USING MESSAGE = 'host_port is not container_port: on Fargate they are the same', HINT = 'Leave host_port out.', TABLE = 'container_definition';
   END IF;

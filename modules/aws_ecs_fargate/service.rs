@@ -4,7 +4,7 @@
 use super::{
     Cluster, ServiceSecurityGroups, TaskDefinition, listed, name_in, retag, tags, unfinished,
 };
-use crate::aws_elb::TargetGroup;
+use crate::aws_elb::{TargetGroup, target_groups};
 use crate::aws_vpc::Subnet;
 use crate::cloud::cell::Cells;
 use crate::prelude::*;
@@ -168,9 +168,10 @@ impl Cloud for Service {
             (it.created_at.map(|at| at.as_nanos()), it.service_arn.clone())
         });
         let groups = match services.iter().any(|it| !it.load_balancers().is_empty()) {
-            true => groups(elb).await?,
-            false => HashSet::new(),
+            true => target_groups(elb, None).await?,
+            false => Vec::new(),
         };
+        let groups: HashSet<_> = groups.into_iter().filter_map(|it| it.target_group_arn).collect();
         let mut names = HashSet::new();
         let mut rows = Vec::new();
         for it in services {
@@ -500,17 +501,6 @@ fn foreign(it: &types::Service) -> Option<&'static str> {
         .then_some("it has a load balancer without a target group"))
     .or(it.network_configuration.is_none().then_some("it has no network of its own"))
     .or(it.task_definition.is_none().then_some("it has no task definition of its own"))
-}
-
-/// The ARNs of the target groups that are there.
-async fn groups(elb: &Elb) -> Result<HashSet<String>> {
-    let mut pages = elb.describe_target_groups().page_size(400).into_paginator().send();
-    let mut arns = HashSet::new();
-    while let Some(page) = pages.try_next().await? {
-        let groups = page.target_groups.into_iter().flatten();
-        arns.extend(groups.filter_map(|it| it.target_group_arn));
-    }
-    Ok(arns)
 }
 
 /// The name in the ARN of a target group.

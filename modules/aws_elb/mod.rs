@@ -54,7 +54,10 @@ async fn load_balancers(elb: &Client, only: Option<&str>) -> Result<Vec<types::L
 }
 
 /// The target groups, or just one of them.
-async fn target_groups(elb: &Client, only: Option<&str>) -> Result<Vec<types::TargetGroup>> {
+pub(crate) async fn target_groups(
+    elb: &Client,
+    only: Option<&str>,
+) -> Result<Vec<types::TargetGroup>> {
     let request = elb.describe_target_groups();
     if let Some(name) = only {
         return Ok(request.names(name).send().await?.target_groups.unwrap_or_default());

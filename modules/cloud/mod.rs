@@ -2,7 +2,7 @@
 //!
 //! A resource file declares a struct and implements [`Cloud`]; [`Erased`] is what the rest of the
 //! program sees of it. Listing is in [`read`], carrying out steps in [`run`], clients and identity
-//! in [`aws`], pacing in [`pace`], errors in [`failure`], column types in [`cell`].
+//! in [`aws`], pacing in [`pace`], lists that tables share in [`share`], errors in [`failure`], column types in [`cell`].
 
 pub mod aws;
 pub mod cell;
@@ -10,6 +10,7 @@ pub mod failure;
 pub mod pace;
 pub mod read;
 pub mod run;
+pub mod share;
 #[cfg(any(feature = "aws_cloudwatch", feature = "aws_elb"))]
 pub mod tagging;
 pub mod wait;

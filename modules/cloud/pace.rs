@@ -12,6 +12,7 @@
 //! Everything here is `Send` since the SDK asks for it; there is one thread all the same.
 
 use super::failure::{Call, Lost, causes, story, throttles};
+use super::share::Shared;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder, Connector, ConnectorBuilder, tls};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -179,6 +180,7 @@ pub struct Pace {
     held: watch::Sender<bool>,
     /// Nothing new is to be begun.
     ending: watch::Sender<bool>,
+    shared: Shared,
     call_timeout: Duration,
     patience: Duration,
 }
@@ -207,9 +209,15 @@ impl Pace {
             tally: Mutex::default(),
             held: watch::Sender::new(false),
             ending: watch::Sender::new(false),
+            shared: Shared::default(),
             call_timeout: Duration::from_secs(settings.call_timeout.max(1)),
             patience: Duration::from_secs(settings.patience),
         })
+    }
+
+    /// From now on, until what it answers is dropped, no list is fetched twice.
+    pub fn share(&self) -> impl Drop + use<'_> {
+        self.shared.open()
     }
 
     /// Lets no further call out until [`Pace::resume`]. Since every page of a listing is a call,
@@ -645,7 +653,10 @@ impl HttpConnector for Paced {
         };
         let pace = pace.clone();
         let trace = STEP.try_with(Arc::clone).ok();
-        HttpConnectorFuture::new(async move { pace.carry(call, trace, inner, request).await })
+        HttpConnectorFuture::new(async move {
+            let send = |request| pace.carry(call.clone(), trace, inner, request);
+            pace.shared.once(&call, request, send).await
+        })
     }
 }
 
@@ -742,11 +753,11 @@ async fn ended(ending: &watch::Sender<bool>) {
 }
 
 /// Nothing panics while it holds one of these locks; if it did, the numbers would still do.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn on_drop(act: impl FnMut()) -> impl Drop {
+pub(super) fn on_drop(act: impl FnMut()) -> impl Drop {
     struct OnDrop<F: FnMut()>(F);
     impl<F: FnMut()> Drop for OnDrop<F> {
         fn drop(&mut self) {

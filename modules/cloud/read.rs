@@ -44,6 +44,7 @@ pub async fn read(
     resource: Lookup<'_>,
     report: &dyn Fn(Report),
 ) {
+    let _shared = aws.pace().share();
     let whole = scopes.iter().map(|scope| (scope, None));
     let narrow = like.iter().map(|(scope, rows)| (scope, Some(rows.as_slice())));
     let mut all: FuturesUnordered<_> = whole
@@ -213,15 +214,21 @@ mod tests {
     use crate::cloud::run::fake::{Fault, World, row};
     use iasql_engine::wire::Settings;
 
+    fn scope(table: &str) -> Scope {
+        Scope { table: table.to_owned(), region: "us-east-1".to_owned() }
+    }
+
     async fn read_all(world: &World, tables: &[&str]) -> Vec<Report> {
-        let scope =
-            |table: &&str| Scope { table: (*table).to_owned(), region: "us-east-1".to_owned() };
-        let scopes: Vec<Scope> = tables.iter().map(scope).collect();
+        let scopes: Vec<Scope> = tables.iter().map(|table| scope(table)).collect();
+        read_some(world, &scopes, &[]).await
+    }
+
+    async fn read_some(world: &World, scopes: &[Scope], like: &[(Scope, Vec<Row>)]) -> Vec<Report> {
         let reports = RefCell::new(Vec::new());
         let keep = |report| reports.borrow_mut().push(report);
         let region = Some("us-east-1".to_owned());
         let aws = Aws::offline(&Settings { region, ..Settings::default() });
-        read(&aws, &scopes, &[], &Known::new(), &|table| world.find(table), &keep).await;
+        read(&aws, scopes, like, &Known::new(), &|table| world.find(table), &keep).await;
         reports.into_inner()
     }
 
@@ -272,6 +279,19 @@ mod tests {
         let reports = read_all(&world, &["vpc"]).await;
         assert_eq!(names(&reports), ["a", "b", "c"]);
         assert_eq!(failures(&reports), [("vpc", None)]);
+    }
+
+    #[tokio::test]
+    async fn what_several_rows_lead_to_is_reported_once_and_may_be_gone() {
+        let world = World::new();
+        world.table("vpc").hold(&[row("a", 1), row("b", 1)]);
+        let like = [(scope("vpc"), vec![row("a", 1), row("b", 1), row("c", 1), row("d", 1)])];
+        let reports = read_some(&world, &[], &like).await;
+        assert_eq!((names(&reports).len(), failures(&reports)), (2, vec![("vpc", None)]));
+
+        world.table("vpc").fail("list", &[Fault::Refuse("InvalidVpcID.NotFound")]);
+        let reports = read_some(&world, &[], &like).await;
+        assert_eq!((names(&reports).len(), failures(&reports)), (2, vec![("vpc", None)]));
     }
 
     #[tokio::test]

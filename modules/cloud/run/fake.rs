@@ -230,6 +230,7 @@ impl Erased for Fake {
         &'a self,
         _: &'a Aws,
         _: &'a str,
+        _: Option<&'a Row>,
         sink: Sink<'a>,
     ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
