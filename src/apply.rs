@@ -12,7 +12,8 @@ use iasql_engine::table::Table;
 use iasql_engine::wire::{Failure, Order, Report, Step};
 use iasql_engine::world::World;
 use iasql_engine::{Row, Value, writes};
-use pgrx::PgLogLevel;
+use iasql_modules::cloud::failpoint;
+use pgrx::{PgLogLevel, PgXactCallbackEvent, register_xact_callback};
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 
@@ -91,7 +92,14 @@ pub fn apply() -> Result<Vec<Line>> {
     let Some((mut look, plan)) = planned("apply", true)? else { return Ok(Vec::new()) };
     let outcome = run(&mut look, &plan)?;
     let world = &look.world;
+    failpoint::pass("before write-back");
     store::write(world, &writes::of_apply(world, &plan, &outcome.ended))?;
+    failpoint::pass("after write-back");
+    if cfg!(feature = "failpoints") {
+        use PgXactCallbackEvent::{Commit, PreCommit};
+        register_xact_callback(PreCommit, || failpoint::pass("before commit"));
+        register_xact_callback(Commit, || failpoint::pass("after commit"));
+    }
     say_what_stays(world, &plan);
     if !outcome.failed.is_empty() {
         let error = report_failures(&plan, &outcome);
@@ -140,7 +148,10 @@ fn run(look: &mut Look, plan: &Plan) -> Result<Outcome> {
     look.call.send(&Order::Run)?;
     loop {
         match look.call.next()? {
-            Report::Ended { step, row } => _ = outcome.ended.insert(step, row),
+            Report::Ended { step, row } => {
+                failpoint::pass("after event");
+                outcome.ended.insert(step, row);
+            }
             Report::Failed { step, failure } => outcome.failed.push((step, failure)),
             Report::Skipped { step, because } => outcome.skipped.push((step, because)),
             Report::After { scope, rows } => {

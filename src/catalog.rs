@@ -17,6 +17,7 @@ pub fn schema() -> Result<String> {
 
 /// The modules installed, each after those it depends on.
 pub fn installed() -> Result<Vec<&'static Module>> {
+    fitting()?;
     let names = spi::select("SELECT name FROM iasql.module", &[])?;
     let mut modules = Vec::new();
     for name in names.into_iter().flatten().flatten() {
@@ -29,6 +30,23 @@ pub fn installed() -> Result<Vec<&'static Module>> {
         modules.push(module);
     }
     Ok(in_order(&modules))
+}
+
+/// Refuses to work on tables and functions of another version than this library's.
+fn fitting() -> Result<()> {
+    let ours = env!("CARGO_PKG_VERSION");
+    let sql = "SELECT extversion FROM pg_extension WHERE extname = 'iasql'";
+    match spi::one(sql, &[])? {
+        Some(theirs) if theirs != ours => Err(Error::not_ready(format!(
+            "the server runs the library of iasql {ours}, but this database has iasql {theirs}"
+        ))
+        .detail("Nothing was read or changed. What the journal says is under way waits there.")
+        .hint(format!(
+            "If {ours} is the newer one, ALTER EXTENSION iasql UPDATE; else install the library of \
+             {theirs}. A session that loaded the library before has to connect again."
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Modules, each after those it depends on.

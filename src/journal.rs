@@ -187,6 +187,15 @@ pub fn alone() -> std::result::Result<bool, String> {
     Ok(transaction(|| spi::one(sql, &[]))?.as_deref() == Some("true"))
 }
 
+/// Closes what was left open by workers that died. Nobody is at it any more, and when it ended
+/// nobody knows.
+pub fn close() -> std::result::Result<(), String> {
+    let sql = "UPDATE iasql.journal SET outcome = 'unknown', \
+                      error = 'the server or its worker ended before an answer came' \
+               WHERE outcome IS NULL";
+    transaction(|| spi::write(sql, &[])).map(|_| ())
+}
+
 /// Makes the worker's own transactions what they have to be.
 pub fn prepare() -> std::result::Result<(), String> {
     // An intent has to be on disk before its call. Nobody else locks the journal for long.

@@ -290,6 +290,7 @@ async fn list(
             });
         }
         await_earlier(caller).await.map_err(broken)?;
+        journal::close().map_err(broken)?;
     }
     let say = |report: Report| caller.say(&report);
     let identify = async {

@@ -2,10 +2,12 @@
 //!
 //! A resource file declares a struct and implements [`Cloud`]; [`Erased`] is what the rest of the
 //! program sees of it. Listing is in [`read`], carrying out steps in [`run`], clients and identity
-//! in [`aws`], pacing in [`pace`], lists that tables share in [`share`], errors in [`failure`], column types in [`cell`].
+//! in [`aws`], pacing in [`pace`], lists that tables share in [`share`], errors in [`failure`], column
+//! types in [`cell`], and where tests have all this break off in [`failpoint`].
 
 pub mod aws;
 pub mod cell;
+pub mod failpoint;
 pub mod failure;
 pub mod pace;
 pub mod read;

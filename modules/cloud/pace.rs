@@ -11,6 +11,7 @@
 //!
 //! Everything here is `Send` since the SDK asks for it; there is one thread all the same.
 
+use super::failpoint;
 use super::failure::{Call, Lost, causes, story, throttles};
 use super::share::Shared;
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -309,7 +310,13 @@ impl Pace {
             }
         };
         let flight = self.fly(trace.filter(|_| call.writes));
+        if call.writes {
+            failpoint::pass("before call");
+        }
         let answer = self.exchange(&call, endpoint, inner, request).await;
+        if call.writes {
+            failpoint::pass("after call");
+        }
         drop(room);
         match &answer {
             Ok(answer) if answer.extension::<Throttled>().is_some() => {

@@ -8,6 +8,7 @@
 
 use super::Erased;
 use super::aws::Aws;
+use super::failpoint;
 use super::failure::{Error, Result};
 use super::pace::Trace;
 use super::read::Lookup;
@@ -193,10 +194,7 @@ pub async fn run(
         if !stop.asked() && broken.is_none() {
             let (jobs, misfits) = run.prepare(order.take());
             ends.extend(misfits);
-            // Boundary: before the intents.
-            let intents: Vec<Intent> = jobs.iter().map(Job::intent).collect();
-            match if intents.is_empty() { Ok(()) } else { journal.intend(&intents) } {
-                // Boundary: after the intents, before the calls.
+            match announce(journal, &jobs) {
                 Ok(()) => {
                     for job in jobs {
                         report(Report::Began { step: job.step.number });
@@ -235,7 +233,6 @@ pub async fn run(
             ends.push(end);
         }
 
-        // Boundary: after the calls, before the outcomes.
         let standing = run.standing.take();
         let stands = |&step: &u32| {
             let row = run.made.borrow().get(&step).cloned();
@@ -247,12 +244,12 @@ pub async fn run(
             .chain(&ends)
             .filter_map(|end| Some(end.outcome(&run, &marks.get(&end.step)?.0)))
             .collect();
-        if !outcomes.is_empty() && journal.settle(&outcomes).is_err() {
+        if note(journal, &outcomes).is_err() {
             broken = broken.or(stand.iter().chain(&ends).map(|end| end.step).next());
         }
         standing.into_iter().for_each(|step| order.free(step));
-        // Boundary: after the outcomes, before the events.
         for end in ends {
+            failpoint::pass("before event");
             ended += 1;
             marks.remove(&end.step);
             match end.result {
@@ -290,10 +287,8 @@ pub async fn run(
         .collect();
     let outcomes: Vec<Outcome> =
         lost.iter().filter_map(|end| Some(end.outcome(&run, &marks.get(&end.step)?.0))).collect();
-    if !outcomes.is_empty() {
-        // If this fails, the intents stand without an outcome, which says the same.
-        let _ = journal.settle(&outcomes);
-    }
+    // If this fails, the intents stand without an outcome, which says the same.
+    let _ = note(journal, &outcomes);
     for end in &lost {
         let failure = Failure {
             kind: Trouble::Cancelled,
@@ -319,6 +314,29 @@ pub async fn run(
         }
     }
     report(Report::RanAll);
+}
+
+/// Writes down what is about to be sent.
+fn announce(journal: &dyn Journal, jobs: &[Job<'_>]) -> Result<(), String> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let intents: Vec<Intent> = jobs.iter().map(Job::intent).collect();
+    failpoint::pass("before intent");
+    journal.intend(&intents)?;
+    failpoint::pass("after intent");
+    Ok(())
+}
+
+/// Writes down what came of it.
+fn note(journal: &dyn Journal, outcomes: &[Outcome]) -> Result<(), String> {
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    failpoint::pass("before outcome");
+    journal.settle(outcomes)?;
+    failpoint::pass("after outcome");
+    Ok(())
 }
 
 /// What all steps of a run share.
@@ -632,7 +650,6 @@ impl<'a> Run<'a> {
         let began = Instant::now();
         for tries in 0.. {
             let used = self.aws.loaded();
-            // Boundary: before the call.
             let error = match call().await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,

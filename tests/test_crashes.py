@@ -1,0 +1,304 @@
+"""An apply that is killed at any of its boundaries is finished by the next one, as if nothing had
+happened: the same cloud, the same rows, nothing twice, nothing left over.
+
+The server here has the library that was built with the feature `failpoints`, which stops a process
+at a place of its own (modules/cloud/failpoint.rs). It is killed there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Cloud, Database
+from support import FURTHER_MODULES, MODULES, FurtherServer, apply, install, plan, policy, running
+from test_nerves import DEATHS, Statement, die, no_holes
+from testbed import Emulator, Testbed, pg_config, wait_until
+
+__all__ = ["no_holes"]  # A fixture for every test here, too.
+
+IN_THE_WORKER = [
+    "before intent",
+    "after intent",
+    "before call",
+    "after call",
+    "before outcome",
+    "after outcome",
+    "before event",
+]
+IN_THE_BACKEND = [
+    "after event",
+    "before write-back",
+    "after write-back",
+    "before commit",
+    "after commit",
+]
+#: Commits of users are not flushed, and are lost in a crash; the journal's are flushed all the same.
+UNFLUSHED = "immediate shutdown without synchronous_commit"
+KILLS = ["immediate shutdown", "kill -9 of the backend", UNFLUSHED]
+
+#: Of several modules: a VPC, which AWS would make again and again; changes of what is there; a group
+#: made anew with its rule; the next revision of a task definition; a load balancer, which takes its
+#: time; and what goes.
+EDITS = [
+    "INSERT INTO vpc (cidr_block) VALUES ('10.7.0.0/16')",
+    "INSERT INTO subnet (vpc_id, cidr_block, availability_zone)"
+    " SELECT id, '10.7.1.0/24', 'us-east-1a' FROM vpc WHERE cidr_block = '10.7.0.0/16'",
+    "INSERT INTO log_group (log_group_name, retention_in_days) VALUES ('fresh', 7)",
+    "INSERT INTO load_balancer (load_balancer_name, scheme, load_balancer_type, ip_address_type)"
+    " VALUES ('web', 'internal', 'application', 'ipv4')",
+    "UPDATE role SET description = 'new' WHERE role_name = 'web'",
+    "UPDATE security_group SET description = 'new' WHERE group_name = 'web'",
+    "UPDATE container_definition SET tag = '2'",
+    "DELETE FROM repository_policy",
+    "DELETE FROM repository",
+    "DELETE FROM subnet WHERE cidr_block = '10.8.1.0/24'",
+    "DELETE FROM log_group WHERE log_group_name = 'old'",
+]
+
+
+def furnish(cloud: Cloud) -> None:
+    """What the account holds before the edits."""
+    vpc = cloud.ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    cloud.ec2.create_subnet(VpcId=vpc, CidrBlock="10.8.1.0/24")
+    group = cloud.ec2.create_security_group(GroupName="web", Description="old")["GroupId"]
+    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}
+    cloud.ec2.authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[rule | {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    )
+    cloud.logs.create_log_group(logGroupName="old")
+    cloud.ecr.create_repository(repositoryName="web")
+    cloud.ecr.set_repository_policy(repositoryName="web", policyText=json.dumps(policy()))
+    trust = {"Effect": "Allow", "Principal": {"Service": "ecs.amazonaws.com"}}
+    cloud.client("iam").create_role(
+        RoleName="web",
+        Description="old",
+        AssumeRolePolicyDocument=json.dumps({"Statement": [trust | {"Action": "sts:AssumeRole"}]}),
+    )
+    cloud.client("ecs").register_task_definition(
+        family="web",
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "web", "image": "nginx:1", "essential": True}],
+    )
+
+
+def held(cloud: Cloud) -> dict[str, list[Any]]:
+    """All that the account holds of these kinds."""
+    ec2, ecs = cloud.ec2, cloud.client("ecs")
+    tasks = [
+        ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+        for status in ("ACTIVE", "INACTIVE")
+        for arn in ecs.list_task_definitions(status=status)["taskDefinitionArns"]
+    ]
+    return {
+        "vpcs": ec2.describe_vpcs()["Vpcs"],
+        "subnets": ec2.describe_subnets()["Subnets"],
+        "groups": ec2.describe_security_groups()["SecurityGroups"],
+        "rules": ec2.describe_security_group_rules()["SecurityGroupRules"],
+        "log groups": cloud.logs.describe_log_groups()["logGroups"],
+        "repositories": cloud.ecr.describe_repositories()["repositories"],
+        "roles": cloud.client("iam").list_roles()["Roles"],
+        "load balancers": cloud.client("elbv2").describe_load_balancers()["LoadBalancers"],
+        "task definitions": [
+            {"tags": task["tags"]} | task["taskDefinition"] for task in tasks
+        ],
+    }
+
+
+def rows(db: Database) -> dict[str, list[Any]]:
+    """The module tables, and what is remembered of their rows."""
+    tables = db.sql(
+        "SELECT created_table_name AS name FROM iasql_install(VARIADIC ARRAY("
+        "SELECT module_name FROM iasql_modules_installed())) ORDER BY 1"
+    )
+    found = {
+        f"table {name}": [it["row"] for it in db.sql(f"SELECT to_jsonb(t) AS row FROM {name} t")]
+        for name in (table["name"] for table in tables)
+    }
+    return found | {"base": db.sql("SELECT table_name, region, cloud_id FROM iasql.base")}
+
+
+#: What differs from run to run and means nothing: moments, and the numbers of rows and roles.
+FLEETING = re.compile(r"([Tt]ime|[Dd]ate|At|_at|^id|RoleId|role_id)$")
+
+
+def comparable(found: dict[str, list[Any]], names: dict[str, str]) -> Counter[str]:
+    """The same in any run: names in place of AWS's ids, nothing of when and in which order."""
+    text = json.dumps(found, default=str)
+    for number, name in names.items():
+        text = text.replace(number, name)
+    # The rest: what has no name of its own, and the marks of the journal.
+    text = re.sub(r"\b([a-z]+)-[0-9a-f]{8,17}\b", r"\1", text)
+    text = re.sub(r"\b[0-9a-f]{16}(?:[0-9a-f]{16})?\b", "a number", text)
+
+    def plain(it: Any, key: str = "") -> Any:
+        match it:
+            case dict():
+                return {k: plain(v, k) for k, v in it.items() if not FLEETING.search(k)}
+            case list():
+                return sorted((plain(part) for part in it), key=repr)
+            case int() if key.endswith("_id") or key == "vpc":
+                return "a row"
+            case _:
+                return it
+
+    many = json.loads(text).items()
+    return Counter(f"{kind}: {plain(it)}" for kind, all in many for it in all)
+
+
+def names(cloud: Cloud) -> dict[str, str]:
+    """What tells VPCs, subnets and groups apart that have no name that AWS goes by."""
+    vpcs = {it["VpcId"]: f"vpc {it['CidrBlock']}" for it in cloud.ec2.describe_vpcs()["Vpcs"]}
+    subnets = cloud.ec2.describe_subnets()["Subnets"]
+    groups = cloud.ec2.describe_security_groups()["SecurityGroups"]
+    return (
+        vpcs
+        | {it["SubnetId"]: f"subnet {it['CidrBlock']}" for it in subnets}
+        | {it["GroupId"]: f"group {it['GroupName']} of {vpcs[it['VpcId']]}" for it in groups}
+    )
+
+
+@dataclass
+class Brittle:
+    """A server whose processes stop where they are told to, and the account behind it."""
+
+    server: FurtherServer
+    cloud: Cloud
+    numbers: Iterator[int]
+
+    def edited(self, *settings: str) -> Database:
+        """A database of an account as found, with the edits made and not applied."""
+        self.cloud.emulator.reset()
+        furnish(self.cloud)
+        name = f"brittle_{next(self.numbers)}"
+        self.server.query(f"CREATE DATABASE {name} TEMPLATE start")
+        for setting in settings:
+            self.server.query(f"ALTER DATABASE {name} SET {setting}")
+        db = Database(self.server, name)
+        # The edits are to be there after any crash.
+        db.sql("SET synchronous_commit = on")
+        db.sql("SELECT * FROM iasql_sync()")
+        for edit in EDITS:
+            db.sql(edit)
+        return db
+
+    @property
+    def file(self) -> Path:
+        return self.server.data / "iasql.failpoints"
+
+    def stop_at(self, place: str, number: int) -> None:
+        self.file.write_text(f"{place} {number}\n")
+        self.file.chmod(0o666)
+
+    def passed(self) -> Counter[str]:
+        """How often each place was passed since."""
+        return Counter(self.file.read_text().splitlines()[1:])
+
+    def outcome(self, db: Database) -> Counter[str]:
+        """The account and the rows."""
+        return comparable(held(self.cloud) | rows(db), names(self.cloud))
+
+
+@pytest.fixture(scope="module")
+def brittle(testbed: Testbed, account: Cloud) -> Iterator[Brittle]:
+    # Copied to where the server's user may read it, under the name that the extension goes by.
+    library = testbed.state.directory / "failpoints"
+    library.mkdir(mode=0o755)
+    shutil.copy(failpoints(), library / "iasql.so")
+    server = FurtherServer(
+        testbed,
+        "brittle",
+        testbed.server.environment,
+        dynamic_library_path=f"'{library}:$libdir'",
+        # Nothing leaves the server's memory but what has to, and what has left it is safe: it is
+        # processes that die here, not the machine.
+        wal_writer_delay="10s",
+        fsync="off",
+    )
+    with running(server):
+        server.query("CREATE DATABASE start TEMPLATE template0")
+        start = Database(server, "start")
+        start.sql("CREATE EXTENSION iasql")
+        install(start, *MODULES, *FURTHER_MODULES)
+        start.close()
+        yield Brittle(server, account, itertools.count(1))
+
+
+@dataclass
+class Reference:
+    """An apply that nothing interrupts."""
+
+    passes: Counter[str]
+    outcome: Counter[str]
+
+
+@pytest.fixture(scope="module")
+def reference(brittle: Brittle) -> Reference:
+    db = brittle.edited()
+    brittle.stop_at("nowhere", 0)
+    assert {line[0] for line in apply(db)} == {"create", "update", "replace", "delete"}
+    assert plan(db) == []
+    reference = Reference(brittle.passed(), brittle.outcome(db))
+    db.close()
+    return reference
+
+
+def failpoints() -> Path:
+    built = Path.home() / ".cache/iasql/target/release/examples/libiasql_failpoints.so"
+    return Path(os.environ.get("IASQL_FAILPOINTS", built))
+
+
+def crashes(place: str, passes: int) -> list[tuple[str, int]]:
+    """Each way to die and each pass of a place at least once."""
+    kills = KILLS + ["kill -9 of the worker"] * (place in IN_THE_WORKER)
+    most = max(passes, len(kills))
+    return [(kills[at % len(kills)], at % passes + 1) for at in range(most)]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("place", IN_THE_WORKER + IN_THE_BACKEND)
+def test_an_apply_killed_at_any_boundary_ends_as_one_that_was_not(
+    brittle: Brittle, reference: Reference, place: str
+) -> None:
+    for kill, number in crashes(place, reference.passes[place]):
+        at = f"{kill} at pass {number} of {place}"
+        db = brittle.edited(*["synchronous_commit = off"] * (kill == UNFLUSHED))
+        brittle.stop_at(place, number)
+        call = Statement(db, "SELECT * FROM iasql_apply()")
+        wait_until(at, lambda: brittle.passed()[place] == number or not call.running)
+        # Steps that end at the same moment are written down together, or not.
+        assert call.running or number > 1, f"{at}: {call.error}, {brittle.passed()}"
+        if call.running:
+            die(db, call, "immediate shutdown" if kill == UNFLUSHED else kill)
+        brittle.file.unlink()
+        apply(db)
+        assert plan(db) == [], at
+        assert db.sql("SELECT * FROM iasql_history WHERE outcome IS NULL") == [], at
+        outcome = brittle.outcome(db)
+        lacking, beyond = reference.outcome - outcome, outcome - reference.outcome
+        assert not lacking and not beyond, "\n".join([at, "lacking", *lacking, "beyond", *beyond])
+        db.close()
+        call.connection.close()
+
+
+def test_every_boundary_is_passed(reference: Reference) -> None:
+    assert sorted(reference.passes) == sorted(IN_THE_WORKER + IN_THE_BACKEND)
+
+
+def test_the_library_that_users_get_has_no_failpoints() -> None:
+    directory = Path(os.environ.get("IASQL_LIBRARY_PATH") or pg_config("pkglibdir"))
+    for word in b"iasql.failpoints", b"before write-back", b"after outcome":
+        assert word in failpoints().read_bytes()
+        assert word not in (directory / "iasql.so").read_bytes()
