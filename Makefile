@@ -30,12 +30,15 @@ FEATURES = $(if $(MODULES),--no-default-features) --features "pg$(PG_MAJOR) $(MO
 CARGO_FLAGS = --release --workspace --exclude iasql-front $(FEATURES) $(if $(CI),--locked)
 FRONT_FLAGS = --release --package iasql-front --target-dir $(CACHE)/front-target
 export IASQL_FRONT ?= $(CACHE)/front-target/release/iasql-front
+# Never installed: what users get has no failpoints.
+FAILPOINTS_FLAGS = $(CARGO_FLAGS) --features failpoints --example iasql_failpoints
+export IASQL_FAILPOINTS ?= $(CARGO_TARGET_DIR)/release/examples/libiasql_failpoints.so
 export IASQL_CLIENTS ?= $(CACHE)/clients
 
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help demo test lint fmt schema build install up psql down deps venv clients unit
+.PHONY: help demo test lint fmt schema build install up psql down deps venv clients unit failpoints
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +46,7 @@ help: ## Show this list
 demo: install venv ## Build, start a private PostgreSQL and an emulated AWS, run a first session
 	@$(VENV)/bin/python tests/testbed.py demo
 
-test: lint unit install clients ## Run all checks and tests
+test: lint unit install failpoints clients ## Run all checks and tests
 	$(VENV)/bin/python -m pytest -p no:cacheprovider -n 3 --dist worksteal tests $(PYTEST_ARGS)
 
 up: install venv ## Start a server with the extension, and an emulated AWS unless AWS_ENDPOINT_URL is set
@@ -59,6 +62,9 @@ build: deps ## Build the extension and the test front
 	@set -x
 	cargo build $(CARGO_FLAGS)
 	cargo build $(FRONT_FLAGS)
+
+failpoints: deps
+	cargo build $(FAILPOINTS_FLAGS)
 
 # A library that a running server has loaded must not be written over: it is moved into place.
 install: build ## Install the extension into the PostgreSQL of PG_CONFIG

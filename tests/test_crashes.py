@@ -1,7 +1,8 @@
 """An apply that is killed at any of its boundaries is finished by the next one, as if nothing had
-happened: the same cloud, the same rows, nothing twice, nothing left over.
+happened: the same cloud, the same rows, nothing twice, nothing left over. So is one whose results
+could not be written, or whose library was exchanged.
 
-The server here has the library that was built with the feature `failpoints`, which stops a process
+The server that walks the boundaries has the library that was built with the feature `failpoints`, which stops a process
 at a place of its own (modules/cloud/failpoint.rs). It is killed there.
 """
 
@@ -13,18 +14,28 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Cloud, Database
-from support import FURTHER_MODULES, MODULES, FurtherServer, apply, install, plan, policy, running
-from test_nerves import DEATHS, Statement, die, no_holes
+from support import (
+    FURTHER_MODULES,
+    MODULES,
+    FurtherServer,
+    apply,
+    changing_calls,
+    install,
+    plan,
+    policy,
+    running,
+)
+from test_nerves import Statement, die, no_holes, restored, underway, vpcs
 from testbed import Emulator, Testbed, pg_config, wait_until
 
-__all__ = ["no_holes"]  # A fixture for every test here, too.
+__all__ = ["no_holes", "restored"]  # Fixtures for the tests here, too.
 
 IN_THE_WORKER = [
     "before intent",
@@ -47,8 +58,8 @@ UNFLUSHED = "immediate shutdown without synchronous_commit"
 KILLS = ["immediate shutdown", "kill -9 of the backend", UNFLUSHED]
 
 #: Of several modules: a VPC, which AWS would make again and again; changes of what is there; a group
-#: made anew with its rule; the next revision of a task definition; a load balancer, which takes its
-#: time; and what goes.
+#: and a repository made anew with their rules and policy; the next revision of a task definition; a
+#: load balancer, which takes its time; and what goes.
 EDITS = [
     "INSERT INTO vpc (cidr_block) VALUES ('10.7.0.0/16')",
     "INSERT INTO subnet (vpc_id, cidr_block, availability_zone)"
@@ -59,8 +70,7 @@ EDITS = [
     "UPDATE role SET description = 'new' WHERE role_name = 'web'",
     "UPDATE security_group SET description = 'new' WHERE group_name = 'web'",
     "UPDATE container_definition SET tag = '2'",
-    "DELETE FROM repository_policy",
-    "DELETE FROM repository",
+    "UPDATE repository SET repository_name = 'fresh'",
     "DELETE FROM subnet WHERE cidr_block = '10.8.1.0/24'",
     "DELETE FROM log_group WHERE log_group_name = 'old'",
 ]
@@ -108,12 +118,13 @@ def held(cloud: Cloud) -> dict[str, list[Any]]:
         "groups": ec2.describe_security_groups()["SecurityGroups"],
         "rules": ec2.describe_security_group_rules()["SecurityGroupRules"],
         "log groups": cloud.logs.describe_log_groups()["logGroups"],
-        "repositories": cloud.ecr.describe_repositories()["repositories"],
+        "repositories": [
+            it | {"policy": cloud.ecr.get_repository_policy(repositoryName=it["repositoryName"])}
+            for it in cloud.ecr.describe_repositories()["repositories"]
+        ],
         "roles": cloud.client("iam").list_roles()["Roles"],
         "load balancers": cloud.client("elbv2").describe_load_balancers()["LoadBalancers"],
-        "task definitions": [
-            {"tags": task["tags"]} | task["taskDefinition"] for task in tasks
-        ],
+        "task definitions": [{"tags": task["tags"]} | task["taskDefinition"] for task in tasks],
     }
 
 
@@ -131,7 +142,7 @@ def rows(db: Database) -> dict[str, list[Any]]:
 
 
 #: What differs from run to run and means nothing: moments, and the numbers of rows and roles.
-FLEETING = re.compile(r"([Tt]ime|[Dd]ate|At|_at|^id|RoleId|role_id)$")
+FLEETING = re.compile(r"(ResponseMetadata|[Tt]ime|[Dd]ate|At|_at|^id|RoleId|role_id)$")
 
 
 def comparable(found: dict[str, list[Any]], names: dict[str, str]) -> Counter[str]:
@@ -261,10 +272,12 @@ def failpoints() -> Path:
 
 
 def crashes(place: str, passes: int) -> list[tuple[str, int]]:
-    """Each way to die and each pass of a place at least once."""
+    """Each way to die, at passes from the first to the last; at every pass where each leaves the
+    cloud as no other does."""
     kills = KILLS + ["kill -9 of the worker"] * (place in IN_THE_WORKER)
-    most = max(passes, len(kills))
-    return [(kills[at % len(kills)], at % passes + 1) for at in range(most)]
+    if place.endswith("call"):
+        return [(kills[at % len(kills)], at + 1) for at in range(passes)]
+    return [(kill, 1 + at * (passes - 1) // (len(kills) - 1)) for at, kill in enumerate(kills)]
 
 
 @pytest.mark.timeout(600)
@@ -302,3 +315,105 @@ def test_the_library_that_users_get_has_no_failpoints() -> None:
     for word in b"iasql.failpoints", b"before write-back", b"after outcome":
         assert word in failpoints().read_bytes()
         assert word not in (directory / "iasql.so").read_bytes()
+
+
+# Results that can't be written back
+
+VPC = "INSERT INTO vpc (cidr_block) VALUES ('10.7.0.0/16')"
+EDIT = """UPDATE vpc SET tags = '{"a": "1"}' WHERE cidr_block = '10.7.0.0/16'"""
+OTHER_EDIT = "UPDATE log_group SET retention_in_days = 7"
+APPLY = "SELECT * FROM iasql_apply()"
+
+
+def at_work(db: Database, emulator: Emulator, *statements: str) -> Statement:
+    """An apply whose VPC is being made, for two seconds."""
+    since = emulator.mark()
+    emulator.faults([{"operation": "CreateVpc", "count": 1, "delay_ms": 2000}])
+    call = Statement(db, *statements, APPLY)
+    wait_until("CreateVpc", lambda: underway(emulator, since, operation="CreateVpc"))
+    return call
+
+
+def a_serialization_failure(db: Database, emulator: Emulator) -> Statement:
+    call = at_work(db, emulator, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+    db.sql(EDIT)
+    return call
+
+
+def a_deadlock(db: Database, emulator: Emulator) -> Statement:
+    """Another session has the VPC's row and waits for a row that the apply's transaction has."""
+    call = at_work(db, emulator, "BEGIN", OTHER_EDIT)
+    # The one that looks is the one that gives way: the apply.
+    Statement(db, "SET deadlock_timeout = '1h'", "BEGIN", EDIT, OTHER_EDIT, "COMMIT")
+    return call
+
+
+def a_full_disk(db: Database, emulator: Emulator) -> Statement:
+    """As far as a trigger of the user's can be one."""
+    db.sql("""CREATE FUNCTION full_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE 'no space left on device' USING ERRCODE = 'disk_full'; END $$""")
+    db.sql("CREATE TRIGGER full_once BEFORE UPDATE ON vpc FOR EACH ROW EXECUTE FUNCTION full_once()")
+    call = at_work(db, emulator)
+    call.wait()
+    db.sql("DROP TRIGGER full_once ON vpc")
+    db.sql(EDIT)
+    return call
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sqlstate"),
+    [(a_serialization_failure, "40001"), (a_deadlock, "40P01"), (a_full_disk, "53100")],
+)
+def test_results_that_can_not_be_written_are_found_again(
+    db: Database,
+    emulator: Emulator,
+    cloud: Cloud,
+    trouble: Callable[[Database, Emulator], Statement],
+    sqlstate: str,
+) -> None:
+    install(db)
+    cloud.logs.create_log_group(logGroupName="web")
+    db.sql("SELECT * FROM iasql_sync()")
+    db.sql(VPC)
+    since = emulator.mark()
+    call = trouble(db, emulator)
+    assert call.failure().sqlstate == sqlstate
+    call.connection.close()
+    wait_until("the edit", lambda: db.sql("SELECT 1 FROM vpc WHERE tags ? 'a'"))
+    assert ("update", "vpc") in [line[:2] for line in apply(db)]
+    assert plan(db) == []
+    assert changing_calls(emulator, since).count("CreateVpc") == 1
+    (vpc,) = vpcs(cloud)
+    tags = {tag["Key"]: tag["Value"] for tag in vpc["Tags"]}
+    assert tags["a"] == "1"
+    assert db.one("SELECT vpc_id FROM vpc WHERE NOT is_default") == vpc["VpcId"]
+
+
+# Another version
+
+
+@pytest.mark.parametrize("function", ["iasql_plan_apply", "iasql_apply", "iasql_sync"])
+def test_a_library_of_another_version_touches_nothing(
+    db: Database, emulator: Emulator, cloud: Cloud, restored: None, function: str
+) -> None:
+    """Not even what a crash has left open; that waits for the library that fits."""
+    install(db)
+    db.sql(VPC)
+    since = emulator.mark()
+    emulator.faults([{"operation": "CreateVpc", "count": 1, "hang": "after"}])
+    call = Statement(db, APPLY)
+    wait_until("CreateVpc", lambda: underway(emulator, since, operation="CreateVpc"))
+    die(db, call, "kill -9 of the worker")
+    db.sql("UPDATE pg_extension SET extversion = '0.0.9' WHERE extname = 'iasql'")
+    journal, mark = db.sql("SELECT * FROM iasql.journal"), emulator.mark()
+    error = db.error(f"SELECT * FROM {function}()")
+    assert error.sqlstate == "55000"
+    assert "library of iasql 0.1.0" in (error.message or "")
+    assert "this database has iasql 0.0.9" in (error.message or "")
+    assert "ALTER EXTENSION iasql UPDATE" in (error.hint or "")
+    assert emulator.calls(mark) == []
+    assert db.sql("SELECT * FROM iasql.journal") == journal
+    db.sql("UPDATE pg_extension SET extversion = '0.1.0' WHERE extname = 'iasql'")
+    apply(db)
+    assert len(vpcs(cloud)) == 1
+    assert plan(db) == []
