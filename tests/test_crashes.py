@@ -2,8 +2,8 @@
 happened: the same cloud, the same rows, nothing twice, nothing left over. So is one whose results
 could not be written, or whose library was exchanged.
 
-The server that walks the boundaries has the library that was built with the feature `failpoints`, which stops a process
-at a place of its own (modules/cloud/failpoint.rs). It is killed there.
+For the boundaries there is a server with the library as the feature `failpoints` builds it: a
+process stops at a place of its own (modules/cloud/failpoint.rs), and is killed there.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ IN_THE_BACKEND = [
     "before commit",
     "after commit",
 ]
-#: Commits of users are not flushed, and are lost in a crash; the journal's are flushed all the same.
+#: A user's commit is not flushed, and is lost in a crash; the journal's are flushed all the same.
 UNFLUSHED = "immediate shutdown without synchronous_commit"
 KILLS = ["immediate shutdown", "kill -9 of the backend", UNFLUSHED]
 
-#: Of several modules: a VPC, which AWS would make again and again; changes of what is there; a group
-#: and a repository made anew with their rules and policy; the next revision of a task definition; a
-#: load balancer, which takes its time; and what goes.
+#: Of several modules: a VPC, which AWS would make again and again; changes of what is there; a
+#: group and a repository made anew with their rules and policy; the next revision of a task
+#: definition; a load balancer, which takes its time; and what goes.
 EDITS = [
     "INSERT INTO vpc (cidr_block) VALUES ('10.7.0.0/16')",
     "INSERT INTO subnet (vpc_id, cidr_block, availability_zone)"
@@ -145,10 +145,10 @@ def rows(db: Database) -> dict[str, list[Any]]:
 FLEETING = re.compile(r"(ResponseMetadata|[Tt]ime|[Dd]ate|At|_at|^id|RoleId|role_id)$")
 
 
-def comparable(found: dict[str, list[Any]], names: dict[str, str]) -> Counter[str]:
+def comparable(found: dict[str, list[Any]], named: dict[str, str]) -> Counter[str]:
     """The same in any run: names in place of AWS's ids, nothing of when and in which order."""
     text = json.dumps(found, default=str)
-    for number, name in names.items():
+    for number, name in named.items():
         text = text.replace(number, name)
     # The rest: what has no name of its own, and the marks of the journal.
     text = re.sub(r"\b([a-z]+)-[0-9a-f]{8,17}\b", r"\1", text)
@@ -238,6 +238,7 @@ def brittle(testbed: Testbed, account: Cloud) -> Iterator[Brittle]:
         wal_writer_delay="10s",
         fsync="off",
     )
+    account.emulator.reset()
     with running(server):
         server.query("CREATE DATABASE start TEMPLATE template0")
         start = Database(server, "start")
@@ -272,10 +273,10 @@ def failpoints() -> Path:
 
 
 def crashes(place: str, passes: int) -> list[tuple[str, int]]:
-    """Each way to die, at passes from the first to the last; at every pass where each leaves the
-    cloud as no other does."""
+    """Each way to die, at passes from the first to the last; and a death after each call, since
+    each leaves the cloud as no other does."""
     kills = KILLS + ["kill -9 of the worker"] * (place in IN_THE_WORKER)
-    if place.endswith("call"):
+    if place == "after call":
         return [(kills[at % len(kills)], at + 1) for at in range(passes)]
     return [(kill, 1 + at * (passes - 1) // (len(kills) - 1)) for at, kill in enumerate(kills)]
 
@@ -350,12 +351,12 @@ def a_deadlock(db: Database, emulator: Emulator) -> Statement:
 
 def a_full_disk(db: Database, emulator: Emulator) -> Statement:
     """As far as a trigger of the user's can be one."""
-    db.sql("""CREATE FUNCTION full_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    db.sql("""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         RAISE 'no space left on device' USING ERRCODE = 'disk_full'; END $$""")
-    db.sql("CREATE TRIGGER full_once BEFORE UPDATE ON vpc FOR EACH ROW EXECUTE FUNCTION full_once()")
+    db.sql("CREATE TRIGGER refuse BEFORE UPDATE ON vpc FOR EACH ROW EXECUTE FUNCTION refuse()")
     call = at_work(db, emulator)
     call.wait()
-    db.sql("DROP TRIGGER full_once ON vpc")
+    db.sql("DROP TRIGGER refuse ON vpc")
     db.sql(EDIT)
     return call
 
