@@ -166,7 +166,8 @@ class Emulator:
         """Starts both; `wait` waits for them, and there is a cluster to make meanwhile."""
         front = front_binary()
         moto_port, front_port = free_port(), free_port()
-        moto = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(moto_port)]
+        server = Path(__file__).with_name("moto_server.py")
+        moto = [sys.executable, str(server), "-H", "127.0.0.1", "-p", str(moto_port)]
         self.state.spawn("moto", moto, moto_port, MOTO_IAM_LOAD_MANAGED_POLICIES="true")
         upstream = f"http://127.0.0.1:{moto_port}"
         listen = f"127.0.0.1:{front_port}"
