@@ -15,6 +15,15 @@ const READ_AS = {
   1003: TEXT_ARRAY, // name[]
 }
 
+// The engine gives its check of what a change would destroy a minute, and its WebAssembly build leaves the
+// clock running when the check is done: the command would end only then.
+const MINUTE = 60_000
+const { setTimeout } = globalThis
+globalThis.setTimeout = (call, after, ...rest) => {
+  const timer = setTimeout(call, after, ...rest)
+  return after === MINUTE ? timer.unref() : timer
+}
+
 function withCatalogTypes(adapter) {
   return Object.assign(Object.create(adapter), {
     async queryRaw(query) {
