@@ -129,11 +129,12 @@ deps:
 	$(debian)
 	[ -x "$(PG_CONFIG)" ] || { echo >&2 "no PG_CONFIG at $(PG_CONFIG)"; exit 1; }
 
-# Java, and Maven to fetch with; Node comes as a Python package.
+# Java, and Maven to fetch with; Node comes as a Python package; libpq is for Diesel.
 clients: venv ## Install the clients that the tests run (Flyway, TypeORM, ...)
 	@want=
 	command -v java > /dev/null || want+=" default-jre-headless"
 	command -v mvn > /dev/null || want+=" maven"
+	[ -e "$$($(PG_CONFIG) --includedir)/libpq-fe.h" ] || want+=" libpq-dev"
 	$(debian)
 	$(VENV)/bin/python tests/clients/packages.py
 

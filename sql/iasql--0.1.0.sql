@@ -368,10 +368,35 @@ SELECT id, started_at, ended_at, call, session_user_name, role_name, application
        CASE fate WHEN 'committed' THEN true WHEN 'aborted' THEN false END AS caller_committed
 FROM iasql.journal;
 COMMENT ON VIEW iasql_history IS 'Who changed what in the cloud, when, and what sync discarded.';
+COMMENT ON COLUMN iasql_history.id IS 'Counts up in the order in which changes were begun.';
+COMMENT ON COLUMN iasql_history.started_at IS 'When it was about to be sent.';
+COMMENT ON COLUMN iasql_history.ended_at IS 'When its outcome was known.';
+COMMENT ON COLUMN iasql_history.call IS 'The call that made it, apply or sync.';
+COMMENT ON COLUMN iasql_history.session_user_name IS 'Who had logged in.';
+COMMENT ON COLUMN iasql_history.role_name IS 'The role that the session was acting as.';
+COMMENT ON COLUMN iasql_history.application_name IS 'What the session called itself.';
+COMMENT ON COLUMN iasql_history.caller_pid IS 'The process of the session.';
+COMMENT ON COLUMN iasql_history.action IS 'create, update or delete, in the cloud; discard, of an edit that sync took back.';
+COMMENT ON COLUMN iasql_history.table_name IS 'The table of the row.';
+COMMENT ON COLUMN iasql_history.region IS 'Its region; NULL for what has none.';
+COMMENT ON COLUMN iasql_history.row_key IS 'The primary key of the row, if it had one.';
+COMMENT ON COLUMN iasql_history.name IS 'What people call the resource.';
+COMMENT ON COLUMN iasql_history.cloud_id IS 'What AWS calls it, once that is known.';
+COMMENT ON COLUMN iasql_history.reason IS 'Why, as in iasql_plan().';
+COMMENT ON COLUMN iasql_history.before IS 'The resource before the change.';
+COMMENT ON COLUMN iasql_history.after IS 'The resource after it; as it was wanted, where the change was not done.';
+COMMENT ON COLUMN iasql_history.outcome IS 'done, failed, or unknown; NULL while it is under way or was broken off.';
+COMMENT ON COLUMN iasql_history.error IS 'Why it failed.';
+COMMENT ON COLUMN iasql_history.caller_committed IS 'Whether the transaction of the call was committed; NULL while that is not known.';
 
 CREATE VIEW iasql_unrepresented AS
 SELECT table_name, NULLIF(region, '') AS region, cloud_id, reason, noted_at FROM iasql.unrepresented;
 COMMENT ON VIEW iasql_unrepresented IS 'What is in the cloud and no row stands for, with the reason; and what could not be read.';
+COMMENT ON COLUMN iasql_unrepresented.table_name IS 'The table that it would be a row of.';
+COMMENT ON COLUMN iasql_unrepresented.region IS 'Its region; NULL for what has none.';
+COMMENT ON COLUMN iasql_unrepresented.cloud_id IS 'What AWS calls it; NULL where a whole table could not be read.';
+COMMENT ON COLUMN iasql_unrepresented.reason IS 'Why it has no row.';
+COMMENT ON COLUMN iasql_unrepresented.noted_at IS 'When that was found.';
 
 CREATE FUNCTION iasql.workers()
 RETURNS TABLE (pid int, caller_pid int, call text, started_at timestamptz, doing text)
@@ -391,6 +416,13 @@ SELECT caller_pid, call, started_at,
        doing, pid AS worker_pid
 FROM iasql.workers();
 COMMENT ON VIEW iasql_progress IS 'The calls that are running in this database, and what each is at.';
+COMMENT ON COLUMN iasql_progress.caller_pid IS 'The process of the session that called.';
+COMMENT ON COLUMN iasql_progress.call IS 'What it called: apply, sync, plan and so on.';
+COMMENT ON COLUMN iasql_progress.started_at IS 'When the call began.';
+COMMENT ON COLUMN iasql_progress.done IS 'How many of its changes are done; NULL while it reads.';
+COMMENT ON COLUMN iasql_progress.total IS 'How many changes it makes; NULL while it reads.';
+COMMENT ON COLUMN iasql_progress.doing IS 'What it is at, in words.';
+COMMENT ON COLUMN iasql_progress.worker_pid IS 'The background process that speaks with AWS for it.';
 
 -- ---------------------------------------------------------------- who may do what
 

@@ -88,10 +88,8 @@ pub fn sqlstate(failure: &Failure) -> PgSqlErrorCode {
         Trouble::Refused => PgSqlErrorCode::ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
         Trouble::NotFound => PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
         Trouble::Denied => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-        Trouble::Credentials if failure.code.is_empty() => {
-            PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
-        }
-        Trouble::Credentials => PgSqlErrorCode::ERRCODE_INVALID_PASSWORD,
+        // Not of class 28: those are about the database, and some clients then show words of their own.
+        Trouble::Credentials => PgSqlErrorCode::ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
         Trouble::Unreachable => PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE,
         Trouble::Throttled => PgSqlErrorCode::ERRCODE_INSUFFICIENT_RESOURCES,
         Trouble::NotReady => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

@@ -247,7 +247,7 @@ async fn work(caller: &Caller, stop: &Rc<Stop>, shared: &RefCell<Option<Rc<Aws>>
 }
 
 /// Waits a moment for whoever has locked the journal.
-async fn await_journal() -> Result<(), Failure> {
+async fn await_journal(caller: i32) -> Result<(), Failure> {
     let broken =
         |message: String| Failure { kind: Trouble::NotReady, message, ..Failure::default() };
     let mut holder = None;
@@ -258,8 +258,14 @@ async fn await_journal() -> Result<(), Failure> {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let pid = holder.unwrap_or_default();
-    Err(broken(format!("process {pid} has locked or dropped iasql.journal: commit there first")))
+    Err(broken(match holder.unwrap_or_default() {
+        pid if pid == caller.to_string() => {
+            "this transaction has dropped or locked iasql's journal: commit it first".to_owned()
+        }
+        pid => {
+            format!("process {pid} has dropped or locked iasql's journal: it has to commit first")
+        }
+    }))
 }
 
 /// The first half of every call: whose account it is, and what it holds.
@@ -318,7 +324,7 @@ async fn list(
     // A wrong identity ends the call at once, whatever else is still being read.
     tokio::try_join!(identify, read)?;
     // The journal is read last: it may have been written while the cloud was.
-    await_journal().await?;
+    await_journal(job.caller.pid).await?;
     caller.say(&Report::Made(journal::made(&job.scopes).map_err(broken)?));
     caller.say(&Report::ReadAll);
     Ok(aws)

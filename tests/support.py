@@ -20,6 +20,18 @@ from testbed import REGION, Emulator, Server, State, Testbed, free_port
 MODULES = "aws_cloudwatch", "aws_ecr", "aws_security_group", "aws_vpc"
 FURTHER_MODULES = "aws_ecs_fargate", "aws_elb", "aws_iam"
 SECOND_REGION = "eu-west-1"
+#: Faults of the front: what AWS answers to a key it does not know, and where no more log groups may be.
+WRONG_KEY = {
+    "status": 403,
+    "code": "InvalidClientTokenId",
+    "message": "The security token included in the request is invalid.",
+}
+QUOTA = {
+    "operation": "CreateLogGroup",
+    "status": 400,
+    "code": "LimitExceededException",
+    "message": "Resource limit exceeded.",
+}
 #: The accounts of the emulator: its own, and one that a role can be assumed in.
 ACCOUNT = "123456789012"
 OTHER_ACCOUNT = "222222222222"

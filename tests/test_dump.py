@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,31 @@ def test_after_a_drop_the_extension_can_be_created_again(db: Database, cloud: Cl
     apply(db)
     db.sql("DROP EXTENSION iasql CASCADE; DROP TABLE log_group; DROP TYPE log_group_log_group_class_enum")
     db.sql("CREATE EXTENSION iasql")
+    install(db, "aws_cloudwatch")
+    assert db.one("SELECT log_group_name FROM log_group") == "web"
+    assert plan(db) == []
+    assert log_groups(cloud) == ["web"]
+
+
+def test_a_drop_and_a_create_in_one_transaction_have_to_commit_before_the_first_call(
+    db: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    """The worker can neither see the new journal nor wait for the old one: that would be for ever."""
+    install(db, "aws_cloudwatch")
+    db.sql("INSERT INTO log_group (log_group_name) VALUES ('web')")
+    apply(db)
+    tables = "DROP TABLE log_group; DROP TYPE log_group_log_group_class_enum"
+    anew = f"BEGIN; DROP EXTENSION iasql CASCADE; {tables}; CREATE EXTENSION iasql"
+    db.sql(anew)
+    began = time.monotonic()
+    with nothing_changes(emulator):
+        error = db.error("SELECT * FROM iasql_install('aws_cloudwatch')")
+    assert time.monotonic() - began < 10
+    assert error.sqlstate == "55000"
+    assert error.message == "this transaction has dropped or locked iasql's journal: commit it first"
+    db.sql("ROLLBACK")
+    assert plan(db) == []
+    db.sql(f"{anew}; COMMIT")
     install(db, "aws_cloudwatch")
     assert db.one("SELECT log_group_name FROM log_group") == "web"
     assert plan(db) == []

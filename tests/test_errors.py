@@ -479,7 +479,7 @@ def test_without_credentials_the_error_says_where_to_put_them(
     further = FurtherServer(testbed, "no_credentials", server_environment(environment))
     with running(further) as server, fresh_database(server) as db:
         for call in ANY_CALL:
-            error = refused(db, f"SELECT * FROM {call}", "28000", "no AWS credentials found")
+            error = refused(db, f"SELECT * FROM {call}", "HV00N", "no AWS credentials found")
             assert error.hint and "environment variables" in error.hint
             assert "iasql.profile" in error.hint
         assert db.sql("SELECT * FROM iasql_modules_installed()") == []
@@ -504,13 +504,6 @@ def test_a_region_of_the_environment_that_does_not_exist_has_no_endpoint(
         assert db.sql("SELECT * FROM aws_regions") == []
 
 
-WRONG_KEY = {
-    "status": 403,
-    "code": "InvalidClientTokenId",
-    "message": "The security token included in the request is invalid.",
-}
-
-
 def test_wrong_credentials_are_named_before_anything_is_changed(
     db: Database, cloud: Cloud, emulator: Emulator
 ) -> None:
@@ -519,7 +512,7 @@ def test_wrong_credentials_are_named_before_anything_is_changed(
     emulator.faults([WRONG_KEY])
     with nothing_changes(emulator):
         for call in [*CALLS, *ANY_CALL[1:], "iasql_install('aws_vpc')"]:
-            error = refused(db, f"SELECT * FROM {call}", "28P01", "InvalidClientTokenId")
+            error = refused(db, f"SELECT * FROM {call}", "HV00N", "InvalidClientTokenId")
             assert error.hint and "iasql_whoami()" in error.hint
             assert error.detail and "service: sts, operation: GetCallerIdentity" in error.detail
             assert "request id: " in error.detail
@@ -531,7 +524,7 @@ def test_wrong_credentials_are_named_before_anything_is_changed(
 def test_expired_credentials_are_named(db: Database, cloud: Cloud, emulator: Emulator) -> None:
     install(db, "aws_cloudwatch")
     emulator.faults([{"expired": True}])
-    error = refused(db, "SELECT * FROM iasql_apply()", "28P01", "Expired")
+    error = refused(db, "SELECT * FROM iasql_apply()", "HV00N", "Expired")
     assert error.hint and "Renew them" in error.hint
 
 

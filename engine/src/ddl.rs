@@ -112,7 +112,7 @@ fn definition(table: &Table, column: &Column) -> String {
     let mut line = format!("{} {}", column.name, column.sql);
     if table.primary_key == Some(column.name) {
         line += " PRIMARY KEY";
-    } else if column.required && (column.settable() || column.default.is_some()) {
+    } else if not_null(column) {
         line += " NOT NULL";
     }
     if let Some(default) = column.default {
@@ -124,6 +124,14 @@ fn definition(table: &Table, column: &Column) -> String {
         let _ = write!(line, " REFERENCES {} (id){}", reference.table, cascade(reference));
     }
     line
+}
+
+/// NULL stands for the default, and the guard sees to it. A client that has to fill in a text, a label
+/// or a list itself would write an empty text there (Django), so these allow NULL.
+fn not_null(column: &Column) -> bool {
+    let textual = !column.labels.is_empty() || column.sql.starts_with("text");
+    let filled = column.default.is_some() && !textual;
+    filled || column.required && (column.settable() || column.default.is_some())
 }
 
 /// The natural key, and the cloud's id: each is unique in its region. NULLs are equal in a key, as

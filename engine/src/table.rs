@@ -86,7 +86,7 @@ pub struct Column {
     pub waiver: bool,
     /// For a column of parts: there has to be at least one.
     pub some: bool,
-    /// NOT NULL.
+    /// There is no row without it: NOT NULL, whatever its type and default.
     pub required: bool,
     /// An SQL expression.
     pub default: Option<&'static str>,

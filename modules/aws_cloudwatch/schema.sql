@@ -10,7 +10,7 @@ CREATE TABLE log_group (
   creation_time timestamptz,
   retention_in_days integer,
   kms_key_id text,
-  log_group_class log_group_log_group_class_enum NOT NULL DEFAULT 'STANDARD',
+  log_group_class log_group_log_group_class_enum DEFAULT 'STANDARD',
   replace_anyway boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',
   region text NOT NULL DEFAULT default_aws_region(),

@@ -59,7 +59,8 @@ pub struct Repository {
     /// but for the tags that match mutability_exclusions.
     #[column(
         labels("IMMUTABLE", "MUTABLE", "IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION"),
-        default = "'MUTABLE'"
+        default = "'MUTABLE'",
+        not_null
     )]
     pub image_tag_mutability: String,
     /// Patterns of the tags that image_tag_mutability does not hold for, such as `dev-*`.

@@ -73,7 +73,7 @@ CREATE TABLE repository (
   repository_uri text,
   created_at timestamptz,
   image_tag_mutability repository_image_tag_mutability_enum NOT NULL DEFAULT 'MUTABLE',
-  mutability_exclusions text[] NOT NULL DEFAULT '{}',
+  mutability_exclusions text[] DEFAULT '{}',
   scan_on_push boolean NOT NULL DEFAULT false,
   encryption_type repository_encryption_type_enum,
   kms_key text,

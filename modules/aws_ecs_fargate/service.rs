@@ -80,7 +80,7 @@ pub struct Service {
     )]
     pub subnets: Ids<Subnet>,
     /// Whether tasks get public addresses; without, they need another way out, to pull images.
-    #[column(labels("DISABLED", "ENABLED"), default = "'DISABLED'")]
+    #[column(labels("DISABLED", "ENABLED"), default = "'DISABLED'", not_null)]
     pub assign_public_ip: String,
     /// Set to true, the next apply starts its tasks anew, and sets it to false again.
     #[column(request, default = "false")]

@@ -57,7 +57,7 @@ pub struct Listener {
     #[column(labels("GENEVE", "HTTP", "HTTPS", "TCP", "TCP_UDP", "TLS", "UDP"))]
     pub protocol: String,
     /// What is done with what comes in.
-    #[column(labels("forward"), default = "'forward'")]
+    #[column(labels("forward"), default = "'forward'", not_null)]
     pub action_type: String,
     /// The target group that it is sent to.
     #[column(enables)]

@@ -12,7 +12,7 @@ CREATE TABLE vpc (
   cidr_block address_range NOT NULL,
   state vpc_state_enum,
   is_default boolean NOT NULL DEFAULT false,
-  instance_tenancy vpc_instance_tenancy_enum NOT NULL DEFAULT 'default',
+  instance_tenancy vpc_instance_tenancy_enum DEFAULT 'default',
   enable_dns_support boolean NOT NULL DEFAULT true,
   enable_dns_hostnames boolean NOT NULL DEFAULT false,
   tags jsonb NOT NULL DEFAULT '{}',

@@ -234,9 +234,9 @@ impl Error {
         }
         let (why, hint) = match error {
             // The chain ends at the instance's metadata: what is wrong there is wrong nowhere else.
-            _ if says(&["IMDS"]) => ("no AWS credentials found".to_owned(), GIVE_CREDENTIALS),
+            _ if says(&["IMDS"]) => (NO_CREDENTIALS.to_owned(), GIVE_CREDENTIALS),
             CredentialsError::CredentialsNotLoaded(_) if !says(&["profile"]) => {
-                ("no AWS credentials found".to_owned(), GIVE_CREDENTIALS)
+                (NO_CREDENTIALS.to_owned(), GIVE_CREDENTIALS)
             }
             _ if says(&["SSO", "/sso/", "sso_"]) => {
                 (format!("no valid single sign-on for AWS: {why}"), LOG_IN)
@@ -406,6 +406,8 @@ impl Error {
     }
 }
 
+const NO_CREDENTIALS: &str = "no AWS credentials found: neither in the environment of the database server, \
+    nor in its user's AWS files, nor by a role of its machine";
 const GIVE_CREDENTIALS: &str = "Give the server process credentials: environment variables of the \
     postmaster, the AWS files in the home directory of its operating system user (iasql.profile names \
     the profile), or a role of its instance or container.";
@@ -734,7 +736,7 @@ mod tests {
 
     #[test]
     fn where_credentials_went_is_told_apart() {
-        let none = "no AWS credentials found";
+        let none = NO_CREDENTIALS;
         for (error, why, hint) in [
             (CredentialsError::not_loaded("no providers in chain"), none, GIVE_CREDENTIALS),
             (CredentialsError::provider_error("failed to load IMDS token"), none, GIVE_CREDENTIALS),

@@ -3,8 +3,9 @@ outside the clone (IASQL_CLIENTS, else ~/.cache/iasql/clients).
 
     python tests/clients/packages.py    # all of them, which is `make clients`
 
-A set is a directory with `package-lock.json` (npm), `requirements.txt` (pip) or `pom.xml` (Maven,
-with the digests in `jars.sha256`). It is installed under a name that ends in the digest of these
+A set is a directory with `package-lock.json` (npm), `requirements.txt` (pip), `pom.xml` (Maven, with
+the digests in `jars.sha256`), `Cargo.lock` (a program in Rust) or `crate.txt` (one of crates.io, which
+has a lock file of its own). It is installed under a name that ends in the digest of these
 files: what is there is complete and right, and a changed lock file is another set.
 """
 
@@ -50,6 +51,16 @@ def jars(of: Path) -> Path:
     return _installed(of, ["pom.xml", "jars.sha256"], _maven) / "jars"
 
 
+def program(of: Path) -> Path:
+    """Where the program of a project in Rust is."""
+    return _installed(of, ["Cargo.toml", "Cargo.lock", "src/main.rs"], _cargo) / "bin"
+
+
+def crate(of: Path) -> Path:
+    """Where the program is that `crate.txt` names, with what it is built with."""
+    return _installed(of, ["crate.txt"], _crate) / "bin"
+
+
 def node() -> Path:
     """Where `node`, `npm` and `npx` are. Debian's Node is too old for some clients."""
     return _installed(CLIENTS / "node", ["requirements.txt"], _node) / "node"
@@ -75,7 +86,8 @@ def _installed(of: Path, locks: list[str], install: Callable[[Path], None]) -> P
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
             for lock in locks:
-                shutil.copy(of / lock, place)
+                (place / lock).parent.mkdir(exist_ok=True)
+                shutil.copy(of / lock, place / lock)
             install(place)
             done.touch()
     return place
@@ -118,6 +130,21 @@ def _npm(place: Path) -> None:
     _run(node() / "npm", "ci", *options, cwd=place, PATH=path)
 
 
+def _cargo(place: Path) -> None:
+    _build(place, "--path", str(place))
+
+
+def _crate(place: Path) -> None:
+    _build(place, *(place / "crate.txt").read_text().split())
+
+
+def _build(place: Path, *what: str) -> None:
+    """As a debug build, of which the program alone is kept."""
+    with tempfile.TemporaryDirectory(dir=place) as aside:
+        options = ["--quiet", "--locked", "--debug", "--root", str(place), "--target-dir", aside]
+        _run("cargo", "install", *options, *what, cwd=place, CARGO_PROFILE_DEV_DEBUG="0")
+
+
 def _maven(place: Path) -> None:
     with tempfile.TemporaryDirectory(dir=place) as aside:
         options = ["-DincludeScope=runtime", f"-DoutputDirectory={aside}"]
@@ -138,7 +165,13 @@ def _check(directory: Path, digests: Path) -> None:
 
 
 def install_all() -> None:
-    kinds = {"package-lock.json": node_modules, "requirements.txt": python, "pom.xml": jars}
+    kinds = {
+        "package-lock.json": node_modules,
+        "requirements.txt": python,
+        "pom.xml": jars,
+        "Cargo.lock": program,
+        "crate.txt": crate,
+    }
     node()
     for lock, install in kinds.items():
         for file in sorted(CLIENTS.rglob(lock)):

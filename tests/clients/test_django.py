@@ -11,7 +11,8 @@ import pytest
 import tutorial
 from conftest import Cloud, Database
 from project import Project
-from support import groups, install, log_groups, plan, repositories, rules
+from support import QUOTA, WRONG_KEY, groups, install, log_groups, plan, repositories, rules
+from testbed import Emulator
 
 SOURCE = packages.CLIENTS / "django"
 #: 4.2 with psycopg2, 5.2 with psycopg 3.
@@ -35,7 +36,7 @@ class Django(Project):
     def manage(self, *words: str) -> str:
         return self.run("python", "manage.py", *words)
 
-    def inspect(self, command: str = "inspectiasql") -> None:
+    def inspect(self, command: str = "inspectdb") -> None:
         """Writes models.py, from nothing."""
         self.models.write_text("")
         self.models.write_text(self.manage(command))
@@ -81,7 +82,8 @@ def test_saving_what_is_unchanged_is_no_edit_and_null_is_the_default(
     django: Django, db: Database, cloud: Cloud
 ) -> None:
     install(db, "aws_cloudwatch", "aws_ecr")
-    django.inspect()
+    # Repositories have a list.
+    django.inspect("inspectiasql")
     told = django.told("edits")
 
     assert [line["action"] for line in told["created"]] == ["create", "create"]
@@ -98,6 +100,11 @@ def test_saving_what_is_unchanged_is_no_edit_and_null_is_the_default(
 
 #: What each attempt of the command `mistakes` is told.
 MISTAKES = {
+    "wrong credentials": "InvalidClientTokenId: The security token included in the request is invalid",
+    "a module there is not": 'there is no module "aws_ec3". Did you mean "aws_ecr"?',
+    "no default region": "no default region is set yet: install a module, or run SELECT default_aws",
+    "a row there is not": 'Key (vpc_id)=(999) is not present in table "vpc"',
+    "an apply that fails in part": "1 of 2 changes failed: create log_group partly in us-east-1: ",
     "a column of AWS": 'column "log_group_arn" of table "log_group" is filled by AWS and can\'t be',
     "a range with host bits": 'has bits set to the right of its mask: write "10.0.0.0/16"',
     "a region that is not enabled": 'region "eu-west-1" is not enabled in this database',
@@ -108,13 +115,18 @@ MISTAKES = {
 }
 
 
-def test_messages_tell_what_is_wrong(django: Django, db: Database) -> None:
+def test_messages_tell_what_is_wrong(
+    django: Django, db: Database, cloud: Cloud, emulator: Emulator
+) -> None:
     install(db, "aws_cloudwatch", "aws_ecr", "aws_vpc")
     django.inspect()
+    # The first call of the first attempt.
+    emulator.faults([WRONG_KEY | {"operation": "GetCallerIdentity", "count": 1}, QUOTA])
     told = django.told("mistakes")
     assert set(told) == set(MISTAKES)
     for mistake, message in MISTAKES.items():
         assert message in told[mistake], mistake
+    assert (log_groups(cloud), repositories(cloud)) == ([], ["partly"])
 
 
 # Migrations

@@ -12,7 +12,7 @@ import pytest
 import tutorial
 from conftest import Cloud, Database
 from project import Project
-from support import apply, install, log_groups, nothing_changes, plan, repositories
+from support import QUOTA, WRONG_KEY, apply, install, log_groups, nothing_changes, plan, repositories
 from testbed import Emulator
 
 SOURCE = packages.CLIENTS / "flyway"
@@ -23,8 +23,13 @@ QUICK_START = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 MISTAKES = {
     "misspelt": 'there is no module "aws_cloudwach". Did you mean "aws_cloudwatch"?',
     "guessed": 'column "repository_uri" of table "repository" is filled by AWS',
-    "refused": "1 of 1 changes failed: create log_group /api/requests in us-east-1: ",
+    "regionless": "no default region is set yet: install a module, or run SELECT default_aws_region(",
+    "dangling": 'insert or update on table "subnet" violates foreign key constraint "subnet_vpc_id_fkey"',
+    "mislabelled": 'invalid input value for enum repository_image_tag_mutability_enum: "SOMETIMES"',
+    "refused": "1 of 2 changes failed: create log_group /api/requests in us-east-1: ",
 }
+#: What the last of them is answered with when the server's AWS key is wrong.
+WRONG = "InvalidClientTokenId: The security token included in the request is invalid"
 
 
 class Flyway:
@@ -193,12 +198,13 @@ def test_variables_of_policies_are_no_placeholders(
 def test_the_message_says_what_to_do(
     flyway: Flyway, db: Database, cloud: Cloud, emulator: Emulator
 ) -> None:
-    install(db, "aws_cloudwatch", "aws_ecr")
-    emulator.faults(
-        [{"operation": "CreateLogGroup", "status": 400, "code": "LimitExceededException"}]
-    )
+    install(db, "aws_cloudwatch", "aws_ecr", "aws_vpc")
+    emulator.faults([QUOTA])
     for example, message in MISTAKES.items():
         flyway.take(example)
         assert f"ERROR: {message}" in flyway.fails("migrate")
         assert f"ERROR: {message}" in PAGE.read_text()
-    assert (log_groups(cloud), repositories(cloud)) == ([], [])
+    assert (log_groups(cloud), repositories(cloud)) == ([], ["api"])
+    emulator.faults([WRONG_KEY])
+    assert WRONG in flyway.fails("migrate")
+    assert WRONG in PAGE.read_text()

@@ -49,15 +49,19 @@ def test_a_table_explains_itself(db: Database, psql: Project) -> None:
 
     heads, *types = table(psql.run("-c", r"\dT+ repository_image_tag_mutability_enum"))
     assert types[0][heads.index("Elements")].startswith("IMMUTABLE")
+    views = "iasql_history", "iasql_progress", "iasql_unrepresented"
+    for relation in (*views, "aws_regions"):
+        heads, *columns = table(psql.run("-c", rf"\d+ {relation}"))
+        told = heads.index("Description")
+        assert [column[0] for column in columns if not column[told]] == [], relation
     heads, *relations = table(psql.run("-c", r"\d+"))
     told = heads.index("Description")
     assert [it for it in relations if it[2] in ("table", "view") and not it[told]] == []
 
 
 def test_functions_explain_themselves(psql: Project) -> None:
-    heads, *lines = table(psql.run("-c", r"\df+ iasql_*"))
-    # A function that is a query is shown in several lines.
-    functions = [line for line in lines if line[0]]
+    heads, *functions = table(psql.run("-c", r"\df+ iasql_*"))
+    assert all(line[0] for line in functions), "a line for each"
     shown = {row[heads.index("Name")]: row for row in functions}
     assert {"iasql_install", "iasql_apply", "iasql_sync", "iasql_plan_apply"} <= set(shown)
     assert all(row[heads.index("Description")] for row in functions), functions

@@ -12,7 +12,7 @@ import pytest
 import tutorial
 from conftest import Cloud, Database
 from project import Project
-from support import install, log_groups, plan, repositories, subnets, vpcs
+from support import QUOTA, WRONG_KEY, install, log_groups, plan, repositories, subnets, vpcs
 from testbed import REGION, Emulator
 
 SOURCE = packages.CLIENTS / "typeorm"
@@ -23,8 +23,13 @@ PAGE = docs.ROOT / "docs/clients/typeorm.md"
 MISTAKES = {
     "misspelt": 'there is no module "aws_cloudwach". Did you mean "aws_cloudwatch"?',
     "guessed": 'column "repository_uri" of table "repository" is filled by AWS',
-    "refused": "1 of 1 changes failed: create log_group /api/requests in us-east-1: ",
+    "regionless": "no default region is set yet: install a module, or run SELECT default_aws_region(",
+    "dangling": 'insert or update on table "subnet" violates foreign key constraint "subnet_vpc_id_fkey"',
+    "mislabelled": 'invalid input value for enum repository_image_tag_mutability_enum: "SOMETIMES"',
+    "refused": "1 of 2 changes failed: create log_group /api/requests in us-east-1: ",
 }
+#: What the last of them is answered with when the server's AWS key is wrong.
+WRONG = "InvalidClientTokenId: The security token included in the request is invalid"
 
 
 class TypeOrm:
@@ -148,9 +153,8 @@ def test_the_schema_of_entities_leaves_our_tables_alone(
 def test_the_message_says_what_to_do(
     db: Database, cloud: Cloud, emulator: Emulator, tmp_path: Path
 ) -> None:
-    install(db, "aws_cloudwatch", "aws_ecr")
-    quota = {"status": 400, "code": "LimitExceededException"}
-    emulator.faults([{"operation": "CreateLogGroup", **quota}])
+    install(db, "aws_cloudwatch", "aws_ecr", "aws_vpc")
+    emulator.faults([QUOTA])
     typeorm = TypeOrm(db, tmp_path, NEWEST)
     for example, message in MISTAKES.items():
         typeorm.take(example)
@@ -158,4 +162,7 @@ def test_the_message_says_what_to_do(
         assert f"QueryFailedError: {message}" in said
         assert f"QueryFailedError: {message}" in PAGE.read_text()
     assert "hint: 'A quota of the account is used up" in said
-    assert (log_groups(cloud), repositories(cloud)) == ([], [])
+    assert (log_groups(cloud), repositories(cloud)) == ([], ["api"])
+    emulator.faults([WRONG_KEY])
+    assert f"QueryFailedError: " in (said := typeorm.fails("migration:run")) and WRONG in said
+    assert WRONG in PAGE.read_text()

@@ -57,6 +57,7 @@ pub struct Column {
     pub some: bool,
     pub fixed: bool,
     pub read_only: bool,
+    pub not_null: bool,
     pub cascade: bool,
     pub loose: bool,
     pub enables: bool,
@@ -142,6 +143,7 @@ impl Column {
             some: false,
             fixed: false,
             read_only: false,
+            not_null: false,
             cascade: false,
             loose: false,
             enables: false,
@@ -176,6 +178,7 @@ impl Column {
             "some" => self.some = true,
             "fixed" => self.fixed = true,
             "read_only" => self.read_only = true,
+            "not_null" => self.not_null = true,
             "cascade" => self.cascade = true,
             "loose" => self.loose = true,
             "enables" => self.enables = true,
@@ -184,8 +187,8 @@ impl Column {
             "labels" => self.labels = strings(meta)?,
             _ => {
                 return Err(meta.error(
-                    "not a word of `column`: key, id, created, late, open, fixed, read_only, request, waiver, \
-                     some, becomes, default, labels, when_null, cascade, loose, enables",
+                    "not a word of `column`: key, id, created, late, open, fixed, read_only, not_null, \
+                     request, waiver, some, becomes, default, labels, when_null, cascade, loose, enables",
                 ));
             }
         }
@@ -203,6 +206,9 @@ impl Column {
         }
         if self.late && self.default.is_some() {
             return wrong("a `late` column is filled by AWS, so it has no `default`");
+        }
+        if self.not_null && self.default.is_none() {
+            return wrong("the type says whether a column without a `default` is `not_null`");
         }
         if self.open && !self.late {
             return wrong("what AWS does not fill when NULL can't be `open`");

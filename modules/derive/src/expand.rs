@@ -126,11 +126,9 @@ fn column(table: &str, column: &Column) -> TokenStream {
         (_, true) => quote!(ReadOnly),
         _ => quote!(Settable),
     };
-    // NULL in a column with a default stands for the default, so that none is ever stored.
-    let required = if column.default.is_some() {
-        quote!(true)
-    } else {
-        quote!(<#ty as crate::cloud::cell::Cell>::REQUIRED)
+    let required = match (&column.default, column.not_null) {
+        (Some(_), not_null) => quote!(#not_null),
+        (None, _) => quote!(<#ty as crate::cloud::cell::Cell>::REQUIRED),
     };
     let default = match &column.default {
         Some(default) => quote!(::core::option::Option::Some(#default)),

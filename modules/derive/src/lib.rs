@@ -27,7 +27,7 @@
 //! - `reads("service:Action", ...)`, `writes(...)`: the IAM actions its calls need
 //!
 //! On a field, `#[column(...)]` takes `key`, `id`, `created`, `late`, `fixed`, `read_only`,
-//! `open`, `becomes = "SQL"`, `request`, `waiver`, `some`, `loose`, `enables` (see `Column`),
+//! `not_null`, `open`, `becomes = "SQL"`, `request`, `waiver`, `some`, `loose`, `enables` (see `Column`),
 //! `default = "SQL"`, `labels("A", "B")`, and for references `when_null = "..."` and `cascade`.
 //!
 //! `#[check(sql = "...", message = "...", hint = "...")]` stands on the struct or on the field it is

@@ -2,6 +2,21 @@
 const prisma = require('./client')
 
 const mistakes = {
+  'wrong credentials': () => prisma.$queryRaw`SELECT * FROM iasql_plan_apply()`,
+  'no default region': () =>
+    prisma.$transaction([
+      prisma.aws_regions.updateMany({ data: { is_default: false } }),
+      prisma.log_group.create({ data: { log_group_name: 'app' } }),
+    ]),
+  'a row that does not exist': () =>
+    prisma.subnet.create({ data: { vpc_id: 999, cidr_block: '10.0.0.0/24' } }),
+  'a label that does not exist': () =>
+    prisma.repository.create({ data: { repository_name: 'app', image_tag_mutability: 'SOMETIMES' } }),
+  'an apply that fails in part': async () => {
+    await prisma.log_group.create({ data: { log_group_name: 'partly' } })
+    await prisma.repository.create({ data: { repository_name: 'partly' } })
+    await prisma.$queryRaw`SELECT * FROM iasql_apply()`
+  },
   'a column of AWS': () =>
     prisma.log_group.create({ data: { log_group_name: 'app', log_group_arn: 'arn:aws:logs:mine' } }),
   'a range with host bits': async () => {

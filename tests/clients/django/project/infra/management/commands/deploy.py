@@ -86,11 +86,12 @@ def task():
     role = models.Role.objects.create(
         role_name="ecsTaskExecRole",
         assume_role_policy_document=TASKS_MAY_USE_IT,
-        attached_policies_arns=[
-            "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
-        ],
+        # As PostgreSQL writes a list.
+        attached_policies_arns="{arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy}",
     )
-    repository = models.Repository.objects.create(repository_name=f"{PROJECT}-repository")
+    repository = models.Repository.objects.create(
+        repository_name=f"{PROJECT}-repository", image_tag_mutability="MUTABLE"
+    )
     logs = models.LogGroup.objects.create(log_group_name=f"{PROJECT}-log-group")
     definition = models.TaskDefinition.objects.create(
         family=f"{PROJECT}-td",
@@ -120,6 +121,7 @@ def task():
 def service(group, target, definition):
     cluster = models.Cluster.objects.create(cluster_name=f"{PROJECT}-cluster")
     subnets = models.Subnet.objects.filter(vpc__is_default=True)[:3]
+    subnet_ids = ",".join(subnet.subnet_id for subnet in subnets)
     web = models.Service.objects.create(
         name=f"{PROJECT}-service",
         cluster_name=cluster.cluster_name,
@@ -127,7 +129,7 @@ def service(group, target, definition):
         target_group_name=target.target_group_name,
         desired_count=1,
         assign_public_ip="ENABLED",
-        subnets=[subnet.subnet_id for subnet in subnets],
+        subnets=f"{{{subnet_ids}}}",
     )
     models.ServiceSecurityGroups.objects.create(service_name=web.name, security_group=group)
 

@@ -11,7 +11,9 @@ class Command(BaseCommand):
     def handle(self, **options):
         # [edits]
         group = models.LogGroup.objects.create(log_group_name="web")
-        repository = models.Repository.objects.create(repository_name="web")
+        repository = models.Repository.objects.create(
+            repository_name="web", image_tag_mutability="MUTABLE", mutability_exclusions=[]
+        )
         created = cloud.apply()
         # AWS and iasql have filled columns that the objects don't know of yet.
         group.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Django's inspectdb, with two things that it can't know of iasql's tables."""
+"""Django's inspectdb, which takes a list for a text, with fields for lists."""
 
 from django.core.management.commands import inspectdb
 
@@ -24,8 +24,5 @@ class Command(inspectdb.Command):
         if row.type_code == TEXT_ARRAY:
             kind, notes = "postgres.ArrayField", []
             parameters["base_field"] = Source("models.TextField()")
-        # A NULL stands for the default of the database, which Django doesn't look at.
-        if row.default is not None and not row.default.startswith("nextval("):
-            parameters.update(blank=True, null=True)
         return kind, parameters, notes
 # [/command]

@@ -1,0 +1,1 @@
+SELECT * FROM iasql_install('aws_ecr', 'aws_ecs_fargate', 'aws_elb');

@@ -1,0 +1,1 @@
+SELECT * FROM iasql_install('aws_cloudwatch', 'aws_ecr', 'aws_vpc');
