@@ -12,6 +12,7 @@ from conftest import Cloud, Database, SqlError
 from support import (
     ACCOUNT,
     OTHER_ACCOUNT,
+    WRONG_KEY,
     FurtherServer,
     apply,
     changing_calls,

@@ -29,7 +29,10 @@ MISTAKES = {
     "refused": "1 of 2 changes failed: create log_group /api/requests in us-east-1: ",
 }
 #: What the last of them is answered with when the server's AWS key is wrong.
-WRONG = "InvalidClientTokenId: The security token included in the request is invalid"
+WRONG = (
+    "sts GetCallerIdentity refused: "
+    "InvalidClientTokenId: The security token included in the request is invalid"
+)
 
 
 class Flyway:
@@ -206,5 +209,5 @@ def test_the_message_says_what_to_do(
         assert f"ERROR: {message}" in PAGE.read_text()
     assert (log_groups(cloud), repositories(cloud)) == ([], ["api"])
     emulator.faults([WRONG_KEY])
-    assert WRONG in flyway.fails("migrate")
+    assert f"ERROR: {WRONG}" in flyway.fails("migrate")
     assert WRONG in PAGE.read_text()

@@ -29,7 +29,10 @@ MISTAKES = {
     "refused": "1 of 2 changes failed: create log_group /api/requests in us-east-1: ",
 }
 #: What the last of them is answered with when the server's AWS key is wrong.
-WRONG = "InvalidClientTokenId: The security token included in the request is invalid"
+WRONG = (
+    "sts GetCallerIdentity refused: "
+    "InvalidClientTokenId: The security token included in the request is invalid"
+)
 
 
 class TypeOrm:
@@ -164,5 +167,6 @@ def test_the_message_says_what_to_do(
     assert "hint: 'A quota of the account is used up" in said
     assert (log_groups(cloud), repositories(cloud)) == ([], ["api"])
     emulator.faults([WRONG_KEY])
-    assert f"QueryFailedError: " in (said := typeorm.fails("migration:run")) and WRONG in said
+    said = typeorm.fails("migration:run")
+    assert f"QueryFailedError: {WRONG}" in said
     assert WRONG in PAGE.read_text()
