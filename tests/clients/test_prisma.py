@@ -92,9 +92,14 @@ def prisma(request: pytest.FixtureRequest, tmp_path: Path) -> Prisma:
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def pulled(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, server: Server
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    server: Server,
+    emulator: Emulator,
 ) -> tuple[Prisma, str]:
     """A project that knows every module's tables, and what `db pull` said."""
+    # The test before may have left the account with faults.
+    emulator.reset()
     project = Prisma(request.param, tmp_path_factory.mktemp("prisma"))
     with fresh_database(server) as database:
         install(database, *TUTORIAL)
