@@ -253,7 +253,7 @@ fn guard(sql: &mut String, table: &Table, owner: Option<&Owner<'_>>) {
             };
             put!(
                 body,
-                "    RAISE not_null_violation USING MESSAGE = '{column_name} holds a NULL', HINT = {}, TABLE = '{name}', COLUMN = '{column_name}';",
+                "    RAISE check_violation USING MESSAGE = '{column_name} holds a NULL', HINT = {}, TABLE = '{name}';",
                 quote(&hint)
             );
             put!(body, "  END IF;");

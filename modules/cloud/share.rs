@@ -25,10 +25,11 @@ const SHARED: &[(&str, &str)] = &[
 type Outcome = Result<HttpResponse, ConnectorError>;
 /// What is asked of whom: service, region, operation and body.
 type Question = (String, String, String, Vec<u8>);
+type Page = Arc<OnceCell<Vec<u8>>>;
 
 /// The pages so far, while there is a listing.
 #[derive(Debug, Default)]
-pub struct Shared(Mutex<Option<HashMap<Question, Arc<OnceCell<Vec<u8>>>>>>);
+pub struct Shared(Mutex<Option<HashMap<Question, Page>>>);
 
 impl Shared {
     /// Keeps pages until what it answers is dropped.
@@ -62,7 +63,7 @@ impl Shared {
         Ok(answer)
     }
 
-    fn page(&self, call: &Call, request: &HttpRequest) -> Option<Arc<OnceCell<Vec<u8>>>> {
+    fn page(&self, call: &Call, request: &HttpRequest) -> Option<Page> {
         let shared = |(service, operation): &(&str, &str)| {
             *service == call.service && *operation == call.operation
         };
