@@ -26,19 +26,22 @@ PG_MAJOR = $(shell $(PG_CONFIG) --version 2> /dev/null | grep -oE '[0-9]+' | hea
 MODULES ?=
 FEATURES = $(if $(MODULES),--no-default-features) --features "pg$(PG_MAJOR) $(MODULES)"
 # One selection and one profile for build, check and tests: another would give the dependencies other
-# features or flags, and compile the AWS SDK again for each. The front is apart for the same reason.
-CARGO_FLAGS = --release --workspace --exclude iasql-front $(FEATURES) $(if $(CI),--locked)
-FRONT_FLAGS = --release --package iasql-front --target-dir $(CACHE)/front-target
+# features or flags, and compile the AWS SDK again for each. The clouds that tests talk to are apart for
+# the same reason; the baseline of `make bench` is built along with all the others.
+BENCH_FLAGS = --release --workspace --exclude iasql-front --exclude iasql-bench $(FEATURES) $(if $(CI),--locked)
+CARGO_FLAGS = $(BENCH_FLAGS) --exclude iasql-baseline
+FRONT_FLAGS = --release --package iasql-front --package iasql-bench --target-dir $(CACHE)/front-target
 export IASQL_FRONT ?= $(CACHE)/front-target/release/iasql-front
 # Never installed: what users get has no failpoints.
 FAILPOINTS_FLAGS = $(CARGO_FLAGS) --features failpoints --example iasql_failpoints
 export IASQL_FAILPOINTS ?= $(CARGO_TARGET_DIR)/release/examples/libiasql_failpoints.so
+export IASQL_BENCH ?= $(CACHE)/front-target/release/iasql-bench
 export IASQL_CLIENTS ?= $(CACHE)/clients
 
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help demo test lint fmt schema build install up psql down deps venv clients unit failpoints
+.PHONY: help demo test bench lint fmt schema build install up psql down deps venv clients unit failpoints
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +52,10 @@ demo: install venv ## Build, start a private PostgreSQL and an emulated AWS, run
 test: lint unit install failpoints clients ## Run all checks and tests
 	$(VENV)/bin/python -m pytest -p no:cacheprovider -n 3 --dist worksteal tests $(PYTEST_ARGS)
 
+bench: install venv ## Measure install, sync and plan against what AWS allows (BENCH_ARGS="--objects 1000")
+	@cargo build $(BENCH_FLAGS) --package iasql-baseline
+	IASQL_BASELINE=$(CARGO_TARGET_DIR)/release/iasql-baseline $(VENV)/bin/python tests/speed.py $(BENCH_ARGS)
+
 up: install venv ## Start a server with the extension, and an emulated AWS unless AWS_ENDPOINT_URL is set
 	@$(VENV)/bin/python tests/testbed.py up
 
@@ -58,7 +65,7 @@ psql: ## Open psql on the server that `make up` started
 down: ## Stop what `make up` started
 	@python3 tests/testbed.py down
 
-build: deps ## Build the extension and the test front
+build: deps ## Build the extension and the clouds that tests talk to
 	@set -x
 	cargo build $(CARGO_FLAGS)
 	cargo build $(FRONT_FLAGS)

@@ -1,44 +1,9 @@
-//! A strict front between AWS clients and the emulator moto, for tests.
-//!
-//! `iasql-front --listen 127.0.0.1:0 --upstream http://127.0.0.1:5000 [--port-file F]`
-//!
-//! Moto answers most calls as AWS does, but lets pass much that AWS refuses, ignores paging, and has no
-//! faults. The front stands before it and
-//! - records each call ([`record`]),
-//! - refuses what AWS refuses and mends what moto answers wrongly ([`rules`]),
-//! - cuts lists into pages ([`page`]) and delays states ([`pending`], [`rules::ecs`]),
-//! - stands in for public ECR, which no emulator has ([`ecr_public`]),
-//! - turns moto's HTML pages for missing calls into a loud error ([`shape`]),
-//! - injects faults ([`fault`]),
-//! - is steered through `/_front/` ([`admin`]).
-//!
-//! Invariant: the front has no state of its own about what moto has; its rules ask moto. So a test
-//! may also go to moto directly. All that is its own is public ECR and what time does: how far
-//! deployments are, and when something was made.
-//!
-//! Not mended, among much else: moto's default VPC has no internet gateway, no default route and no
-//! DHCP options, and no default security group has the rule that lets its members talk to each
-//! other.
+//! The front as a program: its command line, and its connections.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "the list is for what runs inside PostgreSQL; this is a program of its own"
 )]
-
-mod admin;
-mod body;
-mod ecr_public;
-mod fault;
-mod front;
-mod history;
-mod page;
-mod pending;
-mod record;
-mod request;
-mod rules;
-mod shape;
-mod upstream;
-mod xml;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -51,9 +16,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::body::Closed;
-use crate::front::{Front, Outcome};
-use crate::request::Call;
+use iasql_front::admin;
+use iasql_front::body::{self, Closed};
+use iasql_front::front::{Front, Outcome};
+use iasql_front::request::Call;
 
 /// What the command line says.
 struct Arguments {

@@ -1,0 +1,182 @@
+//! What the account holds: so many of each kind in each of its regions, worked out when asked.
+//!
+//! Nothing is stored, so that an account of 100,000 things costs no memory. The things refer to each other
+//! as those of a real account do: subnets to VPCs, listeners to load balancers and target groups.
+
+use serde::{Deserialize, Serialize};
+
+pub const ACCOUNT: &str = "123456789012";
+/// When everything was made: 2026-01-02, as IAM and load balancing write it, and in seconds.
+pub const MADE: &str = "2026-01-02T03:04:05Z";
+pub const MADE_SECONDS: f64 = 1_767_323_045.0;
+
+/// The regions that every account has.
+pub const REGIONS: &[&str] = &[
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eu-central-1",
+    "eu-north-1",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "sa-east-1",
+];
+
+/// How many there are of each kind: in each region that has any, except where AWS has one place for all.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Account {
+    /// So many of the regions have something in them, the first first.
+    pub regions: usize,
+    pub vpcs: usize,
+    pub subnets: usize,
+    pub security_groups: usize,
+    pub rules: usize,
+    pub log_groups: usize,
+    pub repositories: usize,
+    pub images: usize,
+    /// In the whole account.
+    pub public_repositories: usize,
+    /// In the whole account.
+    pub roles: usize,
+    pub load_balancers: usize,
+    pub target_groups: usize,
+    pub listeners: usize,
+    pub clusters: usize,
+    pub services: usize,
+    pub task_definitions: usize,
+}
+
+impl Default for Account {
+    /// One of each.
+    fn default() -> Self {
+        Self {
+            regions: 1,
+            vpcs: 1,
+            subnets: 2,
+            security_groups: 2,
+            rules: 2,
+            log_groups: 1,
+            repositories: 1,
+            images: 1,
+            public_repositories: 1,
+            roles: 1,
+            load_balancers: 1,
+            target_groups: 1,
+            listeners: 1,
+            clusters: 1,
+            services: 1,
+            task_definitions: 1,
+        }
+    }
+}
+
+/// The part of an account that is in one region.
+#[derive(Debug, Clone, Copy)]
+pub struct Region<'a> {
+    pub name: &'a str,
+    number: usize,
+    account: &'a Account,
+}
+
+impl Account {
+    /// What is in a region; nothing, in those that are empty.
+    pub fn region<'a>(&'a self, name: &'a str) -> Region<'a> {
+        const EMPTY: &Account = &Account {
+            regions: 0,
+            vpcs: 0,
+            subnets: 0,
+            security_groups: 0,
+            rules: 0,
+            log_groups: 0,
+            repositories: 0,
+            images: 0,
+            public_repositories: 0,
+            roles: 0,
+            load_balancers: 0,
+            target_groups: 0,
+            listeners: 0,
+            clusters: 0,
+            services: 0,
+            task_definitions: 0,
+        };
+        match REGIONS.iter().take(self.regions).position(|region| *region == name) {
+            Some(number) => Region { name, number, account: self },
+            None => Region { name, number: 0, account: EMPTY },
+        }
+    }
+}
+
+impl std::ops::Deref for Region<'_> {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        self.account
+    }
+}
+
+impl Region<'_> {
+    /// An ID as EC2 gives them.
+    pub fn id(&self, kind: &str, number: usize) -> String {
+        format!("{kind}-{:05x}{number:012x}", self.number)
+    }
+
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:aws:{service}:{}:{ACCOUNT}:{resource}", self.name)
+    }
+
+    pub fn vpc(&self, number: usize) -> String {
+        self.id("vpc", number % self.vpcs.max(1))
+    }
+
+    /// The subnets and the security group that something in the same VPC as group `number` has.
+    pub fn network(&self, number: usize) -> ([String; 2], String) {
+        let vpcs = self.vpcs.max(1);
+        let first = number % vpcs;
+        let group = number % self.security_groups.max(1);
+        ([self.id("subnet", first), self.id("subnet", first + vpcs)], self.id("sg", group))
+    }
+
+    pub fn zone(&self, subnet: usize) -> String {
+        let letter = ["a", "b", "c"][subnet / self.vpcs.max(1) % 3];
+        format!("{}{letter}", self.name)
+    }
+
+    pub fn load_balancer_arn(&self, number: usize) -> String {
+        let resource = format!("loadbalancer/app/lb-{number}/{number:016x}");
+        self.arn("elasticloadbalancing", &resource)
+    }
+
+    pub fn target_group_arn(&self, number: usize) -> String {
+        let number = number % self.target_groups.max(1);
+        self.arn("elasticloadbalancing", &format!("targetgroup/tg-{number}/{number:016x}"))
+    }
+
+    pub fn cluster_arn(&self, number: usize) -> String {
+        self.arn("ecs", &format!("cluster/cluster-{}", number % self.clusters.max(1)))
+    }
+
+    pub fn service_arn(&self, number: usize) -> String {
+        let cluster = number % self.clusters.max(1);
+        self.arn("ecs", &format!("service/cluster-{cluster}/service-{number}"))
+    }
+
+    pub fn task_definition_arn(&self, number: usize) -> String {
+        let number = number % self.task_definitions.max(1);
+        self.arn("ecs", &format!("task-definition/family-{number}:1"))
+    }
+}
+
+/// The number at the end of a name or an ARN.
+pub fn number_in(name: &str) -> Option<usize> {
+    name.rsplit('-').next()?.parse().ok()
+}

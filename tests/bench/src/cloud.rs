@@ -1,0 +1,106 @@
+//! The way of a call: a token, the latency, an answer; and what is kept count of.
+
+use crate::account::Account;
+use crate::answers;
+use crate::buckets::{Bucket, Buckets};
+use crate::limits::Key;
+use hyper::StatusCode;
+use iasql_front::request::Call;
+use iasql_front::shape::{Answer, throttle};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What is measured against.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// From the request to the answer.
+    pub latency_ms: u64,
+    pub account: Account,
+}
+
+/// The cloud.
+#[derive(Default)]
+pub struct Cloud(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    settings: Arc<Settings>,
+    buckets: Buckets,
+    /// Answers, and those that said "too many", by service and operation.
+    calls: BTreeMap<String, (u64, u64)>,
+}
+
+impl Cloud {
+    /// Answers a call as AWS would.
+    pub async fn serve(&self, call: Call) -> Answer {
+        let (settings, allowed) = self.admit(&call);
+        if settings.latency_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(settings.latency_ms)).await;
+        }
+        let outcome = match allowed {
+            true => answers::answer(&settings.account, &call),
+            false => Err(throttle(&call)),
+        };
+        outcome.unwrap_or_else(|failure| Answer::failure(&call, &failure))
+    }
+
+    fn admit(&self, call: &Call) -> (Arc<Settings>, bool) {
+        let mut state = self.state();
+        let allowed = state.buckets.take(&call.region, &call.service, &call.operation).is_ok();
+        let count = state.calls.entry(format!("{} {}", call.service, call.operation)).or_default();
+        count.0 += 1;
+        count.1 += u64::from(!allowed);
+        (state.settings.clone(), allowed)
+    }
+
+    /// Answers whoever measures: `calls` tells what came since `reset`, which fills all buckets and may
+    /// bring new settings.
+    pub fn admin(&self, path: &str, body: &[u8]) -> Answer {
+        let answer = match path {
+            "/_bench/health" => Ok(json!({"ok": true})),
+            "/_bench/calls" => Ok(self.calls()),
+            "/_bench/reset" => self.reset(body),
+            _ => Err(format!("there is no {path}")),
+        };
+        match answer {
+            Ok(answer) => Answer::json(&answer),
+            Err(why) => {
+                let body = json!({"error": why}).to_string();
+                Answer::new(StatusCode::BAD_REQUEST, "application/json", body)
+            }
+        }
+    }
+
+    fn calls(&self) -> Value {
+        let state = self.state();
+        let bucket = |((region, service, name), bucket): (&Key, &Bucket)| {
+            let Bucket { burst, refill, asked, .. } = bucket;
+            json!({"name": format!("{region} {service} {name}"), "burst": burst, "refill": refill, "calls": asked})
+        };
+        json!({
+            "calls": state.calls.values().map(|(calls, _)| calls).sum::<u64>(),
+            "throttled": state.calls.values().map(|(_, throttled)| throttled).sum::<u64>(),
+            "operations": state.calls,
+            "buckets": state.buckets.0.iter().map(bucket).collect::<Vec<_>>(),
+        })
+    }
+
+    fn reset(&self, body: &[u8]) -> Result<Value, String> {
+        let mut state = self.state();
+        let settings = match body {
+            [] => state.settings.clone(),
+            body => Arc::new(serde_json::from_slice(body).map_err(|error| error.to_string())?),
+        };
+        *state = State { settings, ..State::default() };
+        Ok(json!(*state.settings))
+    }
+
+    /// A poisoned lock is used all the same: no invariant spans a panic here.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
