@@ -17,6 +17,9 @@ use serde_json::Map;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
+/// So many rows go into one statement: it holds them several times over, as text, JSON and values.
+const PORTION: usize = 5000;
+
 thread_local! {
     /// The depth of triggers at which the engine writes, while it does.
     static BY_ENGINE: Cell<Option<i32>> = const { Cell::new(None) };
@@ -178,7 +181,7 @@ fn hold(schema: &str, table: &Table, rows: &[&Written]) -> Result<HashSet<String
         version(schema, table)
     );
     let mut held = HashSet::new();
-    for portion in rows.chunks(5000) {
+    for portion in rows.chunks(PORTION) {
         let row = |row: &&Written| serde_json::json!({ "key_": row.pk, "version_": row.version });
         let rows = spi::write(&sql, &[&json(portion.iter().map(row).collect())])?;
         held.extend(rows.into_iter().flatten().flatten());
@@ -270,7 +273,7 @@ fn put_parts(
             "parts_": parts.map(|row| Value::Object(named(part, row))).collect::<Vec<_>>(),
         })
     };
-    for portion in rows.chunks(5000) {
+    for portion in rows.chunks(PORTION) {
         let rows = json(portion.iter().map(record).collect());
         if replace {
             spi::write(&remove, &[&rows])?;
@@ -347,27 +350,23 @@ fn forget(table: &Table, keys: &[Value]) -> Result<()> {
 }
 
 fn agree(table: &Table, rows: &[(String, Written)]) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
+    let sql = "INSERT INTO iasql.base (table_name, row_key, region, cloud_id, data) \
+               SELECT $1, k, r, c, d FROM json_to_recordset($2::json) AS v(k text, r text, c text, d jsonb) \
+               ON CONFLICT (table_name, row_key) DO UPDATE \
+               SET region = excluded.region, cloud_id = excluded.cloud_id, data = excluded.data";
     let row = |(cloud_id, written): &(String, Written)| {
         let data: Map<String, Value> = named(table, &written.row);
         serde_json::json!({ "k": plain(&written.pk), "r": written.region, "c": cloud_id, "d": data })
     };
-    let rows = json(rows.iter().map(row).collect());
-    spi::write(
-        "INSERT INTO iasql.base (table_name, row_key, region, cloud_id, data) \
-         SELECT $1, k, r, c, d FROM json_to_recordset($2::json) AS v(k text, r text, c text, d jsonb) \
-         ON CONFLICT (table_name, row_key) DO UPDATE \
-         SET region = excluded.region, cloud_id = excluded.cloud_id, data = excluded.data",
-        &[table.name, &rows],
-    )?;
+    for portion in rows.chunks(PORTION) {
+        spi::write(sql, &[table.name, &json(portion.iter().map(row).collect())])?;
+    }
     Ok(())
 }
 
 /// Runs a statement over rows, in portions that bound memory.
 fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<()> {
-    for portion in rows.chunks(5000) {
+    for portion in rows.chunks(PORTION) {
         let record = |written: &Written| {
             let mut fields = named(table, &written.row);
             fields.insert("key_".to_owned(), written.pk.clone());

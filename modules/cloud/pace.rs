@@ -126,6 +126,9 @@ const SLOW_FOR: Duration = Duration::from_secs(20);
 const ONE_COMPLAINT: Duration = Duration::from_secs(1);
 /// No bucket gets slower than this part of what is published.
 const SLOWEST: f64 = 1.0 / 16.0;
+/// What a call may take longer to get there than the one before it: so much of a bucket is left in it.
+/// Going too fast by a moment costs half the pace for `SLOW_FOR`, going too slow by one costs it once.
+const HEADWAY: Duration = Duration::from_millis(100);
 /// A refusal for other reasons than throttling is worth this many attempts of a read.
 const READ_ATTEMPTS: u32 = 3;
 /// More than patience ever allows, yet no number to count up to: the SDK does so for every attempt.
@@ -289,6 +292,8 @@ impl Pace {
     ) -> Result<HttpResponse, ConnectorError> {
         let endpoint = endpoint(request.uri());
         let buckets = self.buckets(&call, of_aws(&endpoint));
+        // However it ends: nobody else waits for it then.
+        let _arrived = on_drop(|| buckets.iter().for_each(|bucket| bucket.arrived()));
         let begun = trace.as_ref().is_none_or(|trace| trace.begun());
         let room = {
             let _queued = self.queue(&call);
@@ -479,7 +484,10 @@ struct Level {
     burst: f64,
     refill: f64,
     tokens: f64,
-    at: Instant,
+    /// Until when it has been refilled. Nothing while it is full, and until it is known that what was
+    /// taken has arrived: AWS's own begins to refill then, and not when a call leaves that has a
+    /// connection to open first. Whoever counts from there is the one call too fast.
+    at: Option<Instant>,
     /// The part of the published pace that we go at.
     part: f64,
     complained: Option<Instant>,
@@ -490,8 +498,9 @@ struct Level {
 
 impl Bucket {
     fn new(limit: &Limit, counts: bool) -> Self {
-        let (burst, refill) = (limit.burst, limit.refill);
-        let (at, part, complained) = (Instant::now(), 1.0, None);
+        let refill = limit.refill;
+        let burst = (limit.burst - refill * HEADWAY.as_secs_f64()).max(1.0);
+        let (at, part, complained) = (None, 1.0, None);
         let level = Level { burst, refill, tokens: burst, at, part, complained, counts };
         Self { line: tokio::sync::Mutex::default(), level: Mutex::new(level) }
     }
@@ -508,6 +517,11 @@ impl Bucket {
         }
     }
 
+    /// A call that took a token has had its answer, or will have none.
+    fn arrived(&self) {
+        locked(&self.level).at.get_or_insert_with(Instant::now);
+    }
+
     fn complain(&self) {
         locked(&self.level).complain(Instant::now());
     }
@@ -520,8 +534,13 @@ impl Level {
             return None;
         }
         let pace = self.refill * self.part;
-        self.tokens = (self.tokens + pace * (now - self.at).as_secs_f64()).min(self.burst);
-        self.at = now;
+        if let Some(at) = &mut self.at {
+            self.tokens = (self.tokens + pace * (now - *at).as_secs_f64()).min(self.burst);
+            *at = now;
+        }
+        if self.tokens >= self.burst {
+            self.at = None;
+        }
         if self.complained.is_some_and(|when| now - when >= SLOW_FOR) {
             self.part = (self.part * 2.0).min(1.0);
             self.complained = (self.part < 1.0).then_some(now);
@@ -541,7 +560,7 @@ impl Level {
         }
         self.counts = true;
         self.tokens = 0.0;
-        self.at = now;
+        self.at = Some(now);
         self.part = (self.part / 2.0).max(SLOWEST);
         self.complained = Some(now);
     }
@@ -828,8 +847,11 @@ mod tests {
     fn a_bucket_gives_its_burst_then_its_pace() {
         let mut now = Instant::now();
         let mut level =
-            Bucket::new(&limit("x", &["*"], "", 3.0, 2.0), true).level.into_inner().unwrap();
+            Bucket::new(&limit("x", &["*"], "", 3.2, 2.0), true).level.into_inner().unwrap();
         assert_eq!((0..3).filter(|_| level.take(now).is_none()).count(), 3);
+        now += Duration::from_secs(1);
+        assert!(level.take(now).is_some(), "the first has a connection to open still");
+        level.at = Some(now);
         for _ in 0..4 {
             let wait = level.take(now).expect("the burst is used up");
             assert!(
@@ -841,6 +863,8 @@ mod tests {
         }
         now += Duration::from_secs(3600);
         assert_eq!((0..9).filter(|_| level.take(now).is_none()).count(), 3, "it does not overflow");
+        now += Duration::from_secs(1);
+        assert!(level.take(now).is_some(), "it was full: once more its first call has to arrive");
     }
 
     #[test]

@@ -51,7 +51,8 @@ impl Chains {
 
     /// What is not in any one region.
     pub async fn account(&self, home: &str, first: bool) -> Result<usize> {
-        let (sts, ec2) = (aws_sdk_sts::Client::new(&self.config), aws_sdk_ec2::Client::new(&self.config));
+        let (sts, ec2) =
+            (aws_sdk_sts::Client::new(&self.config), aws_sdk_ec2::Client::new(&self.config));
         let who = async {
             call!(self, home, "sts", "GetCallerIdentity", sts.get_caller_identity());
             Ok(1)
@@ -70,7 +71,8 @@ impl Chains {
 
     /// What is in a region.
     pub async fn region(&self, region: &str, first: bool) -> Result<usize> {
-        let config = self.config.clone().into_builder().region(Region::new(region.to_owned())).build();
+        let config =
+            self.config.clone().into_builder().region(Region::new(region.to_owned())).build();
         let (config, region) = (&config, region);
         let (network, logs, registry, balancing, containers) = try_join!(
             self.network(config, region),
@@ -328,7 +330,8 @@ impl Chains {
                 );
                 try_join_all(arns.chunks(10).map(async |arns| {
                     let request = ecs.describe_services().cluster(cluster);
-                    let request = request.set_services(Some(arns.to_vec())).include(ServiceField::Tags);
+                    let request =
+                        request.set_services(Some(arns.to_vec())).include(ServiceField::Tags);
                     call!(self, region, "ecs", "DescribeServices", request);
                     Result::Ok(())
                 }))

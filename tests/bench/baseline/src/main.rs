@@ -38,8 +38,10 @@ async fn main() -> Result {
         .await;
     let chains = Chains::new(config);
     let everywhere = regions.iter().map(|region| chains.region(region, first));
-    let (global, regional) =
-        futures_util::join!(chains.account(&home, first), futures_util::future::join_all(everywhere));
+    let (global, regional) = futures_util::join!(
+        chains.account(&home, first),
+        futures_util::future::join_all(everywhere)
+    );
     let mut longest = global?;
     for depth in regional {
         longest = longest.max(depth?);
