@@ -15,6 +15,7 @@ mod limits;
 mod pace;
 
 use crate::chains::Chains;
+use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
 use std::error::Error;
 
@@ -34,6 +35,8 @@ async fn main() -> Result {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(home.clone()))
         .http_client(http)
+        // On a busy machine a call may come too early all the same.
+        .retry_config(RetryConfig::standard().with_max_attempts(10))
         .load()
         .await;
     let chains = Chains::new(config);

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 /// A bucket begins to refill when the first call arrives, which takes longer than the later ones do: it
 /// has a connection to open. Once for all calls, since each token is promised from the beginning.
-const MARGIN: Duration = Duration::from_millis(100);
+const MARGIN: Duration = Duration::from_millis(250);
 
 /// What each bucket holds, less what has been promised: below zero, there is a line.
 #[derive(Default)]
