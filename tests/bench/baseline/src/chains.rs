@@ -30,7 +30,6 @@ macro_rules! pages {
             let page = call!($self, $region, $service, $operation, $request.$token(token));
             count += 1;
             token = page.$next().filter(|next| !next.is_empty()).map(str::to_owned);
-            #[expect(clippy::redundant_closure_call, reason = "it is the caller's")]
             kept.extend($keep(page));
             if token.is_none() {
                 break (count, kept);
