@@ -213,6 +213,8 @@ fn named(names: &[String]) -> Result<Vec<&'static Module>> {
 }
 
 fn unknown(name: &str) -> String {
+    // Whatever it is, it is no name; PostgreSQL cuts its own off there, too.
+    let name: &str = &name.chars().take(63).collect::<String>();
     let near = MODULES
         .iter()
         .map(|module| (strsim::damerau_levenshtein(name, module.name), module.name))

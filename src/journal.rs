@@ -99,7 +99,11 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
                   AND CASE WHEN caller_xid::xid8 < pg_snapshot_xmax(pg_current_snapshot()) \
                            THEN pg_xact_status(caller_xid::xid8) IN ('committed', 'aborted') END";
     // A minute for clocks that differ: `at` is held against the time AWS gives.
-    let read = "SELECT json_build_array(j.table_name, j.region, j.row_key, j.cloud_id, j.mark, j.fate = 'aborted', \
+    // An id that no answer confirmed proves nothing (that of what a create follows, which stands in
+    // `before`); the mark does. What failed in the middle of its making has an id all the same.
+    let read = "SELECT json_build_array(j.table_name, j.region, j.row_key, \
+                       CASE WHEN j.outcome IS NOT DISTINCT FROM 'done' OR j.before IS NULL THEN j.cloud_id END, \
+                       j.mark, j.fate = 'aborted', \
                        to_char((coalesce(j.ended_at, j.started_at) + interval '1 minute') AT TIME ZONE 'UTC', \
                                'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"'), \
                        j.outcome IS NOT DISTINCT FROM 'done', \
@@ -141,23 +145,58 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
         );
         let (table, region, pk, cloud_id, mark, aborted, at, answered, since, after): Entry =
             serde_json::from_str(row.first()?.as_deref()?).ok()?;
-        let columns = resource(&table)?.table().columns;
-        let mut after = after.unwrap_or_default();
+        let row = cells(&table, after)?;
         Some(Made {
             table,
             region,
             pk: pk.map_or(Value::Null, Value::from),
-            // An id that no answer confirmed proves nothing; the mark does.
-            cloud_id: cloud_id.filter(|_| answered),
+            cloud_id,
             mark: mark.unwrap_or_default(),
             aborted: aborted.unwrap_or_default(),
-            row: columns.iter().map(|c| after.remove(c.name).unwrap_or_default()).collect(),
+            row,
             answered,
             since,
             at,
         })
     };
     Ok(rows.into_iter().filter_map(parse).collect())
+}
+
+/// Something this database made a moment ago.
+pub struct Young {
+    /// Where.
+    pub scope: Scope,
+    /// What AWS calls it, if its answer said so.
+    pub cloud_id: Option<String>,
+    /// The mark it carries, where it can carry one.
+    pub mark: String,
+    /// As it was made, in cloud terms.
+    pub row: Row,
+}
+
+/// What was made so lately that a list of AWS may not have it yet, as far as there is a row for it or
+/// may be one, in a transaction that has not ended.
+pub fn young(scopes: &[Scope]) -> std::result::Result<Vec<Young>, String> {
+    let read = "SELECT json_build_array(j.table_name, j.region, j.cloud_id, coalesce(j.mark, ''), j.after)::text \
+                FROM iasql.journal j \
+                WHERE j.action = 'create' AND j.outcome = 'done' \
+                  AND j.ended_at > clock_timestamp() - interval '2 minutes' \
+                  AND (j.fate IS NULL OR EXISTS (SELECT FROM iasql.base b \
+                                                 WHERE b.table_name = j.table_name AND b.row_key = j.row_key)) \
+                  AND NOT EXISTS (SELECT FROM iasql.journal d \
+                                  WHERE d.table_name = j.table_name AND d.region = j.region AND d.action = 'delete' AND d.id > j.id \
+                                    AND (d.cloud_id = j.cloud_id OR d.label = j.label)) \
+                ORDER BY j.id";
+    let rows = transaction(|| if there()? { spi::select(read, &[]) } else { Ok(Vec::new()) })?;
+    let parse = |row: spi::Texts| -> Option<Young> {
+        type Entry = (String, String, Option<String>, String, Option<Map<String, Value>>);
+        let (table, region, cloud_id, mark, after): Entry =
+            serde_json::from_str(row.first()?.as_deref()?).ok()?;
+        let row = cells(&table, after)?;
+        Some(Young { scope: Scope { table, region }, cloud_id, mark, row })
+    };
+    let young = rows.into_iter().filter_map(parse);
+    Ok(young.filter(|young| scopes.contains(&young.scope)).collect())
 }
 
 /// Who has locked the journal. It may be the caller itself, which waits for this worker: no deadlock
@@ -248,6 +287,13 @@ fn transaction<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, St
 fn system_id() -> String {
     // SAFETY: reads shared memory.
     unsafe { pg_sys::GetSystemIdentifier() }.to_string()
+}
+
+/// A row from the object that people see.
+fn cells(table: &str, named: Option<Map<String, Value>>) -> Option<Row> {
+    let mut named = named.unwrap_or_default();
+    let columns = resource(table)?.table().columns;
+    Some(columns.iter().map(|c| named.remove(c.name).unwrap_or_default()).collect())
 }
 
 /// A row as an object, for people.

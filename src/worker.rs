@@ -5,15 +5,19 @@
 //! it without unwinding. The flag is polled instead, and acted on when the runtime is off.
 
 use crate::call::frame;
-use crate::journal::{self, Journal};
-use iasql_engine::wire::{Failure, Job, Order, Report, Step, Trouble};
+use crate::journal::{self, Journal, Young};
+use futures_util::future::join_all;
+use iasql_engine::Row;
+use iasql_engine::table::Table;
+use iasql_engine::wire::{Failure, Job, Order, Report, Scope, Seen, Step, Trouble};
+use iasql_modules::cloud::Erased;
 use iasql_modules::cloud::aws::Aws;
 use iasql_modules::cloud::read::{Known, read, weigh};
 use iasql_modules::cloud::run::{Stop, run};
 use iasql_modules::resource;
 use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
 use std::time::Duration;
@@ -317,17 +321,93 @@ async fn list(
             known.entry(scope.clone()).or_default().insert(id.to_owned(), row.clone());
         }
     }
+    let listed = RefCell::new(Listed::default());
     let read = async {
-        read(&aws, &job.scopes, &job.like, &known, &resource, &say).await;
+        let note = |report: Report| {
+            listed.borrow_mut().note(&report);
+            caller.say(&report);
+        };
+        read(&aws, &job.scopes, &job.like, &known, &resource, &note).await;
         Ok(())
     };
     // A wrong identity ends the call at once, whatever else is still being read.
     tokio::try_join!(identify, read)?;
     // The journal is read last: it may have been written while the cloud was.
     await_journal(job.caller.pid).await?;
-    caller.say(&Report::Made(journal::made(&job.scopes).map_err(broken)?));
+    let narrow = job.like.iter().map(|(scope, _)| scope);
+    let scopes: Vec<Scope> = job.scopes.iter().chain(narrow).cloned().collect();
+    let made = journal::made(&scopes).map_err(broken)?;
+    let (listed, young) = (listed.into_inner(), journal::young(&job.scopes).map_err(broken)?);
+    join_all(young.into_iter().map(|young| look_for(&aws, young, &listed, &say))).await;
+    caller.say(&Report::Made(made));
     caller.say(&Report::ReadAll);
     Ok(aws)
+}
+
+/// What the lists brought: ids and natural keys, and the scopes that could not be read.
+#[derive(Default)]
+struct Listed {
+    ids: HashMap<Scope, HashSet<String>>,
+    keys: HashMap<Scope, HashSet<String>>,
+    failed: HashSet<Scope>,
+}
+
+impl Listed {
+    fn note(&mut self, report: &Report) {
+        match report {
+            Report::Rows { scope, rows } => {
+                let Some(table) = resource(&scope.table).map(Erased::table) else { return };
+                let ids = rows.iter().filter_map(|seen| table.cloud_id(&seen.row));
+                self.ids.entry(scope.clone()).or_default().extend(ids.map(str::to_owned));
+                let keys = rows.iter().map(|seen| key(table, &seen.row));
+                self.keys.entry(scope.clone()).or_default().extend(keys);
+            }
+            Report::Unrepresented { scope, id, .. } => {
+                self.ids.entry(scope.clone()).or_default().insert(id.clone());
+            }
+            Report::Read { scope, failure: Some(_) } => {
+                self.failed.insert(scope.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn has(&self, table: &Table, young: &Young) -> bool {
+        let among = |found: &HashMap<Scope, HashSet<String>>, it: &str| {
+            found.get(&young.scope).is_some_and(|found| found.contains(it))
+        };
+        self.failed.contains(&young.scope)
+            || match &young.cloud_id {
+                Some(id) => among(&self.ids, id),
+                None => among(&self.keys, &key(table, &young.row)),
+            }
+    }
+}
+
+/// The natural key of a row.
+fn key(table: &Table, row: &Row) -> String {
+    table.keys().filter_map(|at| row.get(at)).map(|cell| format!("{cell}\n")).collect()
+}
+
+/// Asks for what was made a moment ago and no list has: AWS's lists lag behind, and what is missing
+/// from one would look deleted.
+async fn look_for(aws: &Aws, young: Young, listed: &Listed, say: &dyn Fn(Report)) {
+    let Some(resource) = resource(&young.scope.table) else { return };
+    if listed.has(resource.table(), &young) {
+        return;
+    }
+    let Young { scope, cloud_id, mark, row } = young;
+    match resource.find(aws, &scope.region, &row, &mark).await {
+        Ok(Some(row))
+            if cloud_id.is_none() || resource.table().cloud_id(&row) == cloud_id.as_deref() =>
+        {
+            let rows = vec![Seen { row, mark: Some(mark), kept: None }];
+            say(Report::Rows { scope, rows });
+        }
+        Ok(_) => {}
+        Err(error) if error.not_found() => {}
+        Err(error) => say(Report::Read { scope, failure: Some(error.failure()) }),
+    }
 }
 
 /// Waits until a worker whose caller has gone has finished its last call.

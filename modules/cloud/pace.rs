@@ -29,6 +29,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::{Headers, StatusCode};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
@@ -345,9 +346,22 @@ impl Pace {
         inner: SharedHttpConnector,
         request: HttpRequest,
     ) -> Result<HttpResponse, ConnectorError> {
+        let asked = token(request.body().bytes().unwrap_or_default());
         let whole = async {
             let mut answer = inner.call(request).await?;
             let body = read(answer.take_body()).await?;
+            if asked.is_some_and(|asked| asked == next(&body)) {
+                // The SDK would take it for the end of the list.
+                let why = "the listing goes in circles: the same page token again";
+                return Err(ConnectorError::other(why.into(), None));
+            }
+            if answer.status().is_success()
+                && hides_error(answer.headers(), &body)
+                && let Ok(status) = StatusCode::try_from(500)
+            {
+                // The SDK would take it for an empty list.
+                *answer.status_mut() = status;
+            }
             if answer.status().as_u16() >= 400 {
                 let code = code(answer.headers().get("x-amzn-errortype"), &body);
                 if throttles(&code, answer.status().as_u16()) {
@@ -726,6 +740,49 @@ async fn read(body: SdkBody) -> Result<Vec<u8>, ConnectorError> {
     Ok(whole)
 }
 
+/// What leads to the next page, as services call it.
+const TOKENS: [&str; 6] =
+    ["nextToken", "NextToken", "PaginationToken", "paginationToken", "NextMarker", "Marker"];
+
+/// The page token in a request: JSON, or a form.
+fn token(request: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(request).ok()?;
+    if text.starts_with('{') {
+        return Some(next(request)).filter(|token| !token.is_empty());
+    }
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        let known = TOKENS.contains(&name) && !value.is_empty();
+        known.then(|| urlencoding::decode(value).map(Into::into).ok()).flatten()
+    };
+    // Others (S3, Route 53) repeat the token of the request in their answers.
+    text.starts_with("Action=").then(|| text.split('&').find_map(pair)).flatten()
+}
+
+/// The token of the next page in an answer, JSON or XML; empty if there is none.
+fn next(answer: &[u8]) -> String {
+    let Ok(text) = std::str::from_utf8(answer) else { return String::new() };
+    let json = |name: &&str| {
+        let value = text.split_once(&format!("\"{name}\""))?.1.trim_start().strip_prefix(':')?;
+        let mut value = serde_json::Deserializer::from_str(value).into_iter::<String>();
+        value.next()?.ok()
+    };
+    let xml = |name: &&str| {
+        let value = text.split_once(&format!("<{name}>"))?.1.split_once("</")?.0;
+        Some(value.replace("&amp;", "&"))
+    };
+    let found = match text.starts_with('{') {
+        true => TOKENS.iter().find_map(json),
+        false => TOKENS.iter().find_map(xml),
+    };
+    found.unwrap_or_default()
+}
+
+/// Whether an answer says by its status that all is well, and is an error all the same.
+fn hides_error(headers: &Headers, body: &[u8]) -> bool {
+    headers.get("x-amzn-errortype").is_some() || body.starts_with(b"{\"__type\"")
+}
+
 /// The code in an answer that is an error: in a header, in JSON or in XML.
 fn code(header: Option<&str>, body: &[u8]) -> String {
     let from_json = || {
@@ -802,7 +859,6 @@ mod tests {
     use aws_credential_types::Credentials;
     use aws_credential_types::provider::SharedCredentialsProvider;
     use aws_smithy_runtime_api::client::http::http_client_fn;
-    use aws_smithy_runtime_api::http::StatusCode;
     use iasql_engine::wire::Trouble;
     use std::collections::VecDeque;
     use tokio::io::AsyncReadExt;
@@ -918,6 +974,30 @@ mod tests {
         assert_eq!(code(None, xml), "RequestLimitExceeded");
         assert_eq!(code(None, b"<html><body>no</body></html>"), "");
         assert_eq!(code(None, &[0xff, 0xfe]), "");
+    }
+
+    #[test]
+    fn tokens_of_pages_are_found_wherever_services_put_them() {
+        assert_eq!(token(br#"{"limit":5,"nextToken":"a/b+\""}"#).as_deref(), Some("a/b+\""));
+        assert_eq!(token(br#"{"limit":5}"#), None);
+        let form = b"Action=DescribeVpcs&NextToken=a%2Fb%2B%22&MaxResults=5";
+        assert_eq!(token(form).as_deref(), Some("a/b+\""));
+        assert_eq!(token(b"Action=DescribeVpcs&Version=1"), None);
+        assert_eq!(token(b"<ListBucket><Marker>a</Marker></ListBucket>"), None);
+        assert_eq!(next(br#"{"nextToken" : "a/b+\"", "x": []}"#), "a/b+\"");
+        assert_eq!(next(br#"{"x": [], "nextToken": null}"#), "");
+        assert_eq!(next(b"<R><nextToken>a&amp;b</nextToken></R>"), "a&b");
+        assert_eq!(next(b"<R><NextMarker>a</NextMarker></R>"), "a");
+        assert_eq!(next(b"\xff"), "");
+    }
+
+    #[test]
+    fn an_error_is_one_whatever_its_status() {
+        let mut headers = Headers::new();
+        assert!(hides_error(&headers, br#"{"__type":"InternalFailure"}"#));
+        assert!(!hides_error(&headers, br#"{"logGroups":[]}"#));
+        headers.insert("x-amzn-errortype", "InternalFailure");
+        assert!(hides_error(&headers, b""));
     }
 
     /// Answers with what is left of a script.
