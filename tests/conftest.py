@@ -30,6 +30,11 @@ OBSERVER = Config(
 database_names = (f"test_{number}" for number in itertools.count(1))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seeds", type=int, default=8, help="how many seeds test_model.py runs")
+    parser.addoption("--seed", type=int, help="the one seed that test_model.py runs")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("timeout") is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -425,6 +426,8 @@ KEY, SECRET, TOKEN = (
     "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "FwoGZXIvYXdzEBYaDEXAMPLETOKEN",
 )
+#: What a secret that a container refers to holds.
+HIDDEN = "correct horse battery staple"
 
 
 def test_secrets_are_in_no_log_view_journal_or_dump(
@@ -437,7 +440,7 @@ def test_secrets_are_in_no_log_view_journal_or_dump(
     }
     settings = {
         "log_statement": "all",
-        "log_min_messages": "debug1",
+        "log_min_messages": "debug2",
         "log_error_verbosity": "verbose",
         "log_min_duration_statement": "0",
     }
@@ -455,10 +458,18 @@ def test_secrets_are_in_no_log_view_journal_or_dump(
             },
         ]
     )
+    arn = cloud.client("secretsmanager").create_secret(Name="web", SecretString=HIDDEN)["ARN"]
     shown: list[str] = []
     with running(further) as server, fresh_database(server) as db:
         db.sql("SET client_min_messages = 'debug1'")
-        install(db)
+        install(db, "aws_ecr", "aws_ecs_fargate")
+        db.sql(
+            """WITH task AS (INSERT INTO task_definition (family, cpu_memory)
+            VALUES ('web', 'vCPU0.25-0.5GB') RETURNING id)
+            INSERT INTO container_definition (task_definition_id, name, essential, image, secrets)
+            SELECT id, 'web', true, 'nginx', %s FROM task""",
+            json.dumps({"PASSWORD": arn}),
+        )
         for name in "fine", "denied", "unsigned":
             db.sql("INSERT INTO repository (repository_name) VALUES (%s)", name)
         error = db.error("SELECT * FROM iasql_apply()")
@@ -479,7 +490,10 @@ def test_secrets_are_in_no_log_view_journal_or_dump(
         assert "CreateRepository" in shown[0] and "iasql.journal" in dump.stdout
         assert any(call["access_key"] == KEY for call in emulator.calls())
         shown.append(server.log())
-    for secret in SECRET, TOKEN, KEY:
+    found = cloud.client("ecs").describe_task_definition(taskDefinition="web")
+    (container,) = found["taskDefinition"]["containerDefinitions"]
+    assert container["secrets"] == [{"name": "PASSWORD", "valueFrom": arn}]
+    for secret in SECRET, TOKEN, KEY, HIDDEN:
         for text in shown:
             at = text.find(secret)
             assert at < 0, text[max(0, at - 300) : at + 100]
