@@ -105,7 +105,7 @@ BEGIN
   IF NEW.image_tag_mutability IS NULL THEN NEW.image_tag_mutability := 'MUTABLE'; END IF;
   IF NEW.mutability_exclusions IS NULL THEN NEW.mutability_exclusions := '{}'; END IF;
   IF array_position(NEW.mutability_exclusions, NULL) IS NOT NULL THEN
-    RAISE not_null_violation USING MESSAGE = 'mutability_exclusions holds a NULL', HINT = 'Leave it out.', TABLE = 'repository', COLUMN = 'mutability_exclusions';
+    RAISE check_violation USING MESSAGE = 'mutability_exclusions holds a NULL', HINT = 'Leave it out.', TABLE = 'repository';
   END IF;
   IF NEW.scan_on_push IS NULL THEN NEW.scan_on_push := false; END IF;
   IF NEW.replace_anyway IS NULL THEN NEW.replace_anyway := false; END IF;

@@ -254,11 +254,11 @@ BEGIN
   END IF;
   IF NEW.command IS NULL THEN NEW.command := '{}'; END IF;
   IF array_position(NEW.command, NULL) IS NOT NULL THEN
-    RAISE not_null_violation USING MESSAGE = 'command holds a NULL', HINT = 'Leave it out.', TABLE = 'container_definition', COLUMN = 'command';
+    RAISE check_violation USING MESSAGE = 'command holds a NULL', HINT = 'Leave it out.', TABLE = 'container_definition';
   END IF;
   IF NEW.entry_point IS NULL THEN NEW.entry_point := '{}'; END IF;
   IF array_position(NEW.entry_point, NULL) IS NOT NULL THEN
-    RAISE not_null_violation USING MESSAGE = 'entry_point holds a NULL', HINT = 'Leave it out.', TABLE = 'container_definition', COLUMN = 'entry_point';
+    RAISE check_violation USING MESSAGE = 'entry_point holds a NULL', HINT = 'Leave it out.', TABLE = 'container_definition';
   END IF;
   IF NEW.depends_on IS NULL THEN NEW.depends_on := '{}'; END IF;
   IF jsonb_typeof(NEW.depends_on) = 'string' THEN
@@ -266,7 +266,7 @@ BEGIN
   END IF;
   IF NEW.health_check_command IS NULL THEN NEW.health_check_command := '{}'; END IF;
   IF array_position(NEW.health_check_command, NULL) IS NOT NULL THEN
-    RAISE not_null_violation USING MESSAGE = 'health_check_command holds a NULL', HINT = 'Leave it out.', TABLE = 'container_definition', COLUMN = 'health_check_command';
+    RAISE check_violation USING MESSAGE = 'health_check_command holds a NULL', HINT = 'Leave it out.', TABLE = 'container_definition';
   END IF;
   IF NEW.health_check_interval IS NULL THEN NEW.health_check_interval := 30; END IF;
   IF NEW.health_check_timeout IS NULL THEN NEW.health_check_timeout := 5; END IF;
@@ -444,7 +444,7 @@ CREATE FUNCTION iasql.service_guard() RETURNS trigger LANGUAGE plpgsql AS $guard
 BEGIN
   NEW.region := iasql.known_region(NEW.region);
   IF array_position(NEW.subnets, NULL) IS NOT NULL THEN
-    RAISE not_null_violation USING MESSAGE = 'subnets holds a NULL', HINT = 'A new row of subnet has its subnet_id after SELECT iasql_apply(); name it then.', TABLE = 'service', COLUMN = 'subnets';
+    RAISE check_violation USING MESSAGE = 'subnets holds a NULL', HINT = 'A new row of subnet has its subnet_id after SELECT iasql_apply(); name it then.', TABLE = 'service';
   END IF;
   IF NEW.assign_public_ip IS NULL THEN NEW.assign_public_ip := 'DISABLED'; END IF;
   IF NEW.force_new_deployment IS NULL THEN NEW.force_new_deployment := false; END IF;

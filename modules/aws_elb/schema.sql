@@ -77,7 +77,7 @@ CREATE FUNCTION iasql.load_balancer_guard() RETURNS trigger LANGUAGE plpgsql AS 
 BEGIN
   NEW.region := iasql.known_region(NEW.region);
   IF array_position(NEW.subnets, NULL) IS NOT NULL THEN
-    RAISE not_null_violation USING MESSAGE = 'subnets holds a NULL', HINT = 'A new row of subnet has its subnet_id after SELECT iasql_apply(); name it then.', TABLE = 'load_balancer', COLUMN = 'subnets';
+    RAISE check_violation USING MESSAGE = 'subnets holds a NULL', HINT = 'A new row of subnet has its subnet_id after SELECT iasql_apply(); name it then.', TABLE = 'load_balancer';
   END IF;
   IF NEW.deletion_protection IS NULL THEN NEW.deletion_protection := false; END IF;
   IF NEW.tags IS NULL THEN NEW.tags := '{}'; END IF;

@@ -35,7 +35,7 @@ BEGIN
   END IF;
   IF NEW.attached_policies_arns IS NULL THEN NEW.attached_policies_arns := '{}'; END IF;
   IF array_position(NEW.attached_policies_arns, NULL) IS NOT NULL THEN
-    RAISE not_null_violation USING MESSAGE = 'attached_policies_arns holds a NULL', HINT = 'Leave it out.', TABLE = 'role', COLUMN = 'attached_policies_arns';
+    RAISE check_violation USING MESSAGE = 'attached_policies_arns holds a NULL', HINT = 'Leave it out.', TABLE = 'role';
   END IF;
   IF NEW.inline_policies IS NULL THEN NEW.inline_policies := '{}'; END IF;
   IF jsonb_typeof(NEW.inline_policies) = 'string' THEN
