@@ -145,7 +145,7 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
         );
         let (table, region, pk, cloud_id, mark, aborted, at, answered, since, after): Entry =
             serde_json::from_str(row.first()?.as_deref()?).ok()?;
-        let row = cells(&table, after)?;
+        let row = resource(&table)?.table().unnamed(after.unwrap_or_default());
         Some(Made {
             table,
             region,
@@ -192,7 +192,7 @@ pub fn young(scopes: &[Scope]) -> std::result::Result<Vec<Young>, String> {
         type Entry = (String, String, Option<String>, String, Option<Map<String, Value>>);
         let (table, region, cloud_id, mark, after): Entry =
             serde_json::from_str(row.first()?.as_deref()?).ok()?;
-        let row = cells(&table, after)?;
+        let row = resource(&table)?.table().unnamed(after.unwrap_or_default());
         Some(Young { scope: Scope { table, region }, cloud_id, mark, row })
     };
     let young = rows.into_iter().filter_map(parse);
@@ -287,13 +287,6 @@ fn transaction<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, St
 fn system_id() -> String {
     // SAFETY: reads shared memory.
     unsafe { pg_sys::GetSystemIdentifier() }.to_string()
-}
-
-/// A row from the object that people see.
-fn cells(table: &str, named: Option<Map<String, Value>>) -> Option<Row> {
-    let mut named = named.unwrap_or_default();
-    let columns = resource(table)?.table().columns;
-    Some(columns.iter().map(|c| named.remove(c.name).unwrap_or_default()).collect())
 }
 
 /// A row as an object, for people.

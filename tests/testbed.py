@@ -329,7 +329,11 @@ class Server:
             "log_line_prefix": "'%m [%p] %b %d '",
         }
         if path := os.environ.get("IASQL_LIBRARY_PATH"):
-            # A build that is not installed: iasql.so is looked for here first.
+            # A build that is not installed: iasql.so is looked for here first. What the server's user
+            # may not read would be passed over without a word.
+            parents = Path(path).resolve().parents if os.geteuid() == 0 else []
+            if any(parent.stat().st_mode & 0o001 == 0 for parent in parents):
+                raise TestbedError(f"the server may not read what is in {path}")
             settings["dynamic_library_path"] = f"'{path}:$libdir'"
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._run("pg_ctl", "--wait", f"--log={self.log_file}", f"--options={options}", "start")

@@ -269,6 +269,21 @@ impl Table {
         self.columns.iter().zip(row).map(named).collect()
     }
 
+    /// The row that [`Table::named`] has made this of.
+    pub fn unnamed(&self, mut named: serde_json::Map<String, Value>) -> Row {
+        let cell = |column: &Column| match (column.parts(), named.remove(column.name)) {
+            (Some(part), Some(Value::Array(rows))) => {
+                let rows = rows.into_iter().filter_map(|row| match row {
+                    Value::Object(named) => Some(Value::Array(part.unnamed(named))),
+                    _ => None,
+                });
+                rows.collect()
+            }
+            (_, cell) => cell.unwrap_or_default(),
+        };
+        self.columns.iter().map(cell).collect()
+    }
+
     /// Whether rows have a region.
     pub fn regional(&self) -> bool {
         self.scope == Scope::Regional

@@ -4,7 +4,7 @@ use crate::common::script::furnished;
 use crate::common::sim::{How, Sim, said};
 use crate::common::tables;
 use iasql_engine::plan::{self, Settled};
-use iasql_engine::table::Table;
+use iasql_engine::table::{Column, Table};
 use iasql_engine::wire::{Action, Scope, Step};
 use iasql_engine::{Value, ddl, sync};
 use serde_json::{Value as Json, json};
@@ -983,6 +983,18 @@ fn a_thing_whose_part_names_something_made_anew_follows_before_the_old_one_goes(
     plans(&sim, &["replace grp shop [name] edited", "update balancer lb [seat] follows grp shop"]);
     in_order(&sim, &[("create", "grp"), ("update", "balancer"), ("delete", "grp")]);
     applies(&mut sim);
+}
+
+#[test]
+fn a_row_as_people_read_it_leads_back_to_the_row() {
+    for table in tables::ALL {
+        let cell = |column: &Column| match column.parts() {
+            Some(part) => json!([vec!["a"; part.columns.len()], vec!["b"; part.columns.len()]]),
+            None => json!(column.name),
+        };
+        let row: Vec<Json> = table.columns.iter().map(cell).collect();
+        assert_eq!(table.unnamed(table.named(&row)), row);
+    }
 }
 
 #[test]
