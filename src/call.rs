@@ -24,6 +24,8 @@ pub struct Call {
     stream: UnixStream,
     unread: Vec<u8>,
     handle: *mut pg_sys::BackgroundWorkerHandle,
+    /// The worker's process: the server forgets it as soon as it has ended.
+    worker: i32,
     name: String,
 }
 
@@ -35,7 +37,10 @@ impl Call {
         let handle = launch(&job.call, &address.0)?;
         let stream = accept(&address.1, handle)?;
         drop(address);
-        let mut call = Self { stream, unread: Vec::new(), handle, name };
+        let mut worker = 0;
+        // SAFETY: the handle is of this transaction's memory, which is still there.
+        unsafe { pg_sys::GetBackgroundWorkerPid(handle, &raw mut worker) };
+        let mut call = Self { stream, unread: Vec::new(), handle, worker, name };
         call.send(&Order::Job(Box::new(job)))?;
         Ok(call)
     }
@@ -93,12 +98,14 @@ impl Call {
         let mut pid = 0;
         // SAFETY: the handle is of this transaction's memory, which is still there.
         let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.handle, &raw mut pid) };
-        let worker = if pid > 0 { format!("worker {pid}") } else { "the worker".to_owned() };
         let state =
             if status == pg_sys::BgwHandleStatus::BGWH_STOPPED { "has ended" } else { "was lost" };
         Error::new(
             PgSqlErrorCode::ERRCODE_CONNECTION_DOES_NOT_EXIST,
-            format!("{worker} of this iasql {} {state} before its work was done", self.name),
+            format!(
+                "worker {} of this iasql {} {state} before its work was done",
+                self.worker, self.name
+            ),
         )
         .detail("What it did in the cloud stands in iasql_history.")
         .hint("The server log says why. Call again: it goes on from what was done.")

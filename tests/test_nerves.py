@@ -422,7 +422,7 @@ DEATHS: dict[str, Callable[[Server, Statement], int]] = {
 
 def die(db: Database, call: Statement, death: str) -> int:
     """Something ends with no time to say goodbye, and the server is up again afterwards."""
-    server = db.server
+    server, log = db.server, db.server.mark()
     pid = DEATHS[death](server, call)
     error = call.failure(20)
     if death == "terminate of the worker":
@@ -430,7 +430,10 @@ def die(db: Database, call: Statement, death: str) -> int:
         return pid
     # The server cut the connection, and said so or not.
     assert isinstance(error, psycopg.OperationalError)
-    if not server.alive:
+    if "kill -9" in death:
+        # Until the server has noticed it takes connections, only to cut them.
+        wait_until("the server to notice", lambda: "reinitializing" in server.log(log))
+    elif not server.alive:
         server.start()
     reconnect(db)
     return pid
