@@ -11,7 +11,7 @@ import packages
 import pytest
 import tutorial
 from conftest import Cloud, Database
-from project import Project
+from project import MISTAKES, WRONG, Project
 from support import QUOTA, WRONG_KEY, apply, install, log_groups, nothing_changes, plan, repositories
 from testbed import Emulator
 
@@ -19,20 +19,6 @@ SOURCE = packages.CLIENTS / "flyway"
 PAGE = docs.ROOT / "docs/clients/flyway.md"
 #: A run of Flyway is short: half of it goes to what makes Java fast in the long run.
 QUICK_START = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-#: What the commonest mistakes, in examples/, are answered with.
-MISTAKES = {
-    "misspelt": 'there is no module "aws_cloudwach". Did you mean "aws_cloudwatch"?',
-    "guessed": 'column "repository_uri" of table "repository" is filled by AWS',
-    "regionless": "no default region is set yet: install a module, or run SELECT default_aws_region(",
-    "dangling": 'insert or update on table "subnet" violates foreign key constraint "subnet_vpc_id_fkey"',
-    "mislabelled": 'invalid input value for enum repository_image_tag_mutability_enum: "SOMETIMES"',
-    "refused": "1 of 2 changes failed: create log_group /api/requests in us-east-1: ",
-}
-#: What the last of them is answered with when the server's AWS key is wrong.
-WRONG = (
-    "sts GetCallerIdentity refused: "
-    "InvalidClientTokenId: The security token included in the request is invalid"
-)
 
 
 class Flyway:

@@ -1,7 +1,7 @@
 """The front itself: what it refuses, mends, cuts, delays, breaks and records.
 
 Everything here goes through boto3, as a client of AWS would. Run with
-`/root/.cache/iasql/venv/bin/pytest tests/front/test_front.py`; the binary is taken from $IASQL_FRONT,
+`pytest tests/front/test_front.py`; the binary is taken from $IASQL_FRONT,
 or built by cargo.
 """
 
