@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 use iasql_engine::wire::{Job, Order, Report};
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use std::cell::Cell;
 use std::ffi::{CString, c_char};
 use std::io::{ErrorKind, Read, Write};
@@ -64,6 +66,15 @@ impl Call {
 
     /// What the worker says next.
     pub fn next(&mut self) -> Result<Report> {
+        self.hear()
+    }
+
+    /// The same, with listed rows as they came.
+    pub fn next_page(&mut self) -> Result<Report<Box<RawValue>>> {
+        self.hear()
+    }
+
+    fn hear<T: DeserializeOwned>(&mut self) -> Result<T> {
         loop {
             if let Some(report) = self.take()? {
                 return Ok(report);
@@ -82,7 +93,7 @@ impl Call {
     }
 
     /// A whole message, if one has arrived.
-    fn take(&mut self) -> Result<Option<Report>> {
+    fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
         let Some((head, rest)) = self.unread.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_le_bytes(*head) as usize;
         let Some(body) = rest.get(..length) else { return Ok(None) };

@@ -401,7 +401,7 @@ async fn look_for(aws: &Aws, young: Young, listed: &Listed, say: &dyn Fn(Report)
         Ok(Some(row))
             if cloud_id.is_none() || resource.table().cloud_id(&row) == cloud_id.as_deref() =>
         {
-            let rows = vec![Seen { row, mark: Some(mark), kept: None }];
+            let rows = vec![Seen { row: row.into(), mark: Some(mark), kept: None }];
             say(Report::Rows { scope, rows });
         }
         Ok(_) => {}

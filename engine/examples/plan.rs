@@ -10,7 +10,7 @@ mod tables;
 use iasql_engine::table::Table;
 use iasql_engine::wire::Seen;
 use iasql_engine::world::{Base, Known, Wanted, gather};
-use iasql_engine::{Row, Value, plan, sync, writes};
+use iasql_engine::{Row, Shared, Value, plan, sync, writes};
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ fn main() {
         }),
         ("a net replaced", |known| {
             let net = known.wanted.iter_mut().flatten().find(|row| row.row[1] == "10.0.0.0/16");
-            net.expect("a net").row[1] = json!("10.7.0.0/16");
+            Shared::make_mut(&mut net.expect("a net").row)[1] = json!("10.7.0.0/16");
         }),
     ];
     let word = std::env::args().nth(1).unwrap_or_default();
@@ -108,14 +108,17 @@ fn agreed(rows: usize) -> Known {
                 });
             let (pk, region, version) = (json!(at), "r1".to_owned(), String::new());
             let id = table.cloud_id(&row).expect("an id").to_owned();
-            seen.push((region.clone(), Seen { row: in_cloud.collect(), ..Seen::default() }));
+            seen.push((
+                region.clone(),
+                Seen { row: in_cloud.collect::<Row>().into(), ..Seen::default() },
+            ));
             base.push(Base {
                 pk: pk.clone(),
                 cloud_id: id,
                 region: region.clone(),
-                row: row.clone(),
+                row: row.clone().into(),
             });
-            wanted.push(Wanted { pk, version, region, row });
+            wanted.push(Wanted { pk, version, region, row: row.into() });
         }
         known.wanted.push(wanted);
         known.base.push(base);

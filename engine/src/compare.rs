@@ -6,7 +6,10 @@ use std::net::IpAddr;
 
 /// Whether two cells of a kind mean the same.
 pub fn equal(kind: Kind, a: &Value, b: &Value) -> bool {
-    a == b || (kind != Kind::Plain && canonical(kind, a) == canonical(kind, b))
+    // Cells of one and the same row, mostly: [`crate::Shared`].
+    std::ptr::eq(a, b)
+        || a == b
+        || (kind != Kind::Plain && canonical(kind, a) == canonical(kind, b))
 }
 
 /// Whether two rows of a table have the same natural key. A table without one has no equals.

@@ -30,3 +30,7 @@ pub use serde_json::Value;
 /// The cells of one resource, in the order of its table's columns. A reference holds, depending on
 /// who speaks, the row id (database terms), the cloud's id (cloud terms) or a node (engine terms).
 pub type Row = Vec<Value>;
+
+/// A row that is held once where several say the same: most rows are what was agreed on, and what
+/// is seen.
+pub type Shared = std::sync::Arc<Row>;

@@ -240,7 +240,7 @@ fn remembered(world: &World, node: usize, seen: &Row) -> bool {
         plain(&base.pk) == plain(&world.pk(node))
             && base.region == world.nodes[node].region
             && Some(base.cloud_id.as_str()) == world.cloud_id(node)
-            && !world.outdated(node, &base.row, |it| it.seen.as_ref().map(|seen| &seen.row))
+            && !world.outdated(node, &base.row, |it| it.seen.as_ref().map(|seen| &*seen.row))
             && (0..columns.len()).all(|at| {
                 open(world, node, at) || compare::equal(columns[at].kind, &base.row[at], &seen[at])
             })

@@ -1,8 +1,8 @@
 //! What the caller's backend and its worker say to each other. The worker knows nothing of plans:
 //! it lists scopes, carries out steps in the order they allow, and reports.
 
-use crate::{Row, Value};
-use serde::{Deserialize, Serialize};
+use crate::{Row, Shared, Value};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// From the backend to its worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,9 +87,9 @@ pub struct Scope {
     pub region: String,
 }
 
-/// From the worker to its backend.
+/// From the worker to its backend, which leaves `Rows` unread for a while.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Report {
+pub enum Report<Rows = Vec<Seen>> {
     /// Whose credentials these are.
     Identity(Identity),
     /// The account's regions, and whether it has them switched on.
@@ -97,7 +97,7 @@ pub enum Report {
     /// What this database made and may not know of.
     Made(Vec<Made>),
     /// Part of a listing.
-    Rows { scope: Scope, rows: Vec<Seen> },
+    Rows { scope: Scope, rows: Rows },
     /// Something the table cannot hold.
     Unrepresented { scope: Scope, id: String, reason: String },
     /// A scope has been read to its end, or not.
@@ -145,11 +145,19 @@ pub struct Identity {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Seen {
     /// Its cells, in cloud terms.
-    pub row: Row,
+    #[serde(deserialize_with = "tight")]
+    pub row: Shared,
     /// The mark of the journal's intent it was made with, if it carries one.
     pub mark: Option<String>,
     /// Why AWS does not let go of it.
     pub kept: Option<String>,
+}
+
+/// A row without the room that reading leaves for more.
+fn tight<'a, D: Deserializer<'a>>(from: D) -> Result<Shared, D::Error> {
+    let mut row = Row::deserialize(from)?;
+    row.shrink_to_fit();
+    Ok(row.into())
 }
 
 /// A create in the journal.

@@ -9,7 +9,7 @@
 
 use crate::table::{By, Column, Kind, Reference, Table};
 use crate::wire::{Made, Scope, Seen};
-use crate::{Row, Value, compare};
+use crate::{Row, Shared, Value, compare};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -23,7 +23,7 @@ pub struct Wanted {
     /// Its region, or nothing.
     pub region: String,
     /// Its cells, in database terms; [`gather`] turns them into engine terms.
-    pub row: Row,
+    pub row: Shared,
 }
 
 /// A row as it was when database and cloud last agreed.
@@ -36,7 +36,7 @@ pub struct Base {
     /// Its region, or nothing.
     pub region: String,
     /// Its cells, in database terms; [`gather`] turns them into engine terms.
-    pub row: Row,
+    pub row: Shared,
 }
 
 /// One thing, in up to three states. The cells of references hold the number of a node; one that
@@ -65,6 +65,46 @@ pub struct Node {
     pub implied: Vec<usize>,
     /// The journal has announced it and does not know how that ended.
     unfinished: bool,
+}
+
+impl Node {
+    /// Holds once what is the same in several states.
+    fn share(&mut self) {
+        let wanted = self.wanted.as_ref().map(|it| it.row.clone());
+        for known in [wanted, self.base.as_ref().map(|it| it.row.clone())].iter().flatten() {
+            let base = self.base.as_mut().map(|it| &mut it.row);
+            let seen = self.seen.as_mut().map(|it| &mut it.row);
+            for row in base.into_iter().chain(seen).filter(|row| *row == known) {
+                row.clone_from(known);
+            }
+        }
+    }
+}
+
+/// Rows by primary key.
+pub struct Rows<'a>(HashMap<Key<'a>, &'a Shared>);
+
+impl<'a> Rows<'a> {
+    /// Those of one table.
+    pub fn new(wanted: &'a [Wanted]) -> Self {
+        Self(wanted.iter().map(|it| (Key::new(&it.pk), &it.row)).collect())
+    }
+
+    /// What a base row says: held once if its row still says so.
+    pub fn share(&self, pk: &Value, base: Row) -> Shared {
+        match self.0.get(&Key::new(pk)) {
+            Some(row) if ***row == base => Shared::clone(row),
+            _ => base.into(),
+        }
+    }
+}
+
+/// Puts something else in a cell.
+fn put(row: &mut Shared, at: usize, to: impl FnOnce(&Value) -> Value) {
+    let cell = to(&row[at]);
+    if row[at] != cell {
+        Shared::make_mut(row)[at] = cell;
+    }
 }
 
 /// Nodes by region and name, one for each [`State`].
@@ -234,19 +274,31 @@ pub struct Known {
 
 /// Puts together what belongs together.
 pub fn gather(mut known: Known) -> World {
+    let mut seen = std::mem::take(&mut known.seen);
+    gather_with(known, |at| seen.get_mut(at).map(std::mem::take).unwrap_or_default())
+}
+
+/// The same with the resources of one table at a time, so that they need not be there in full, along
+/// with all the others, before they are found to be what is known already.
+pub fn gather_with<S: IntoIterator<Item = (String, Seen)>>(
+    mut known: Known,
+    mut seen: impl FnMut(usize) -> S,
+) -> World {
     let mut world = World { tables: sorted(&known.tables), ..World::default() };
     world.declare(&known);
+    let counts =
+        known.wanted.iter().zip(&known.base).map(|(rows, base)| rows.len().max(base.len()));
+    world.nodes.reserve(counts.sum());
     for table in 0..world.tables.len() {
         let name = world.tables[table].name;
         let at = known.tables.iter().position(|t| t.name == name).unwrap_or(table);
         let wanted = known.wanted.get_mut(at).map(std::mem::take).unwrap_or_default();
         let base = known.base.get_mut(at).map(std::mem::take).unwrap_or_default();
-        let seen = known.seen.get_mut(at).map(std::mem::take).unwrap_or_default();
-        world.add_table(table, wanted, base, seen, &known.made);
+        world.add_table(table, wanted, base, seen(at), &known.made);
     }
     for at in 0..world.nodes.len() {
-        let row = (world.table(at).name.to_owned(), plain(&world.pk(at)));
-        world.nodes[at].asked = known.asked.contains(&row);
+        let row = || (world.table(at).name.to_owned(), plain(&world.pk(at)));
+        world.nodes[at].asked = !known.asked.is_empty() && known.asked.contains(&row());
         world.nodes[at].unread = world.hidden(at);
     }
     world.check_regions();
@@ -596,7 +648,7 @@ impl World {
         table: usize,
         wanted: Vec<Wanted>,
         base: Vec<Base>,
-        seen: Vec<(String, Seen)>,
+        seen: impl IntoIterator<Item = (String, Seen)>,
         made: &[Made],
     ) {
         let (def, first) = (self.tables[table], self.nodes.len());
@@ -623,12 +675,19 @@ impl World {
         // The journal speaks as the cloud does: ask it before references become nodes.
         let journal = Journal::new(def, made);
         let mut met = HashSet::new();
-        let mut found: Vec<Option<usize>> = Vec::with_capacity(seen.len());
-        let mut proofs = Vec::new();
-        for (region, seen) in &seen {
+        let recognised = seen.into_iter().map(|(region, mut seen)| {
             let id = def.cloud_id(&seen.row).unwrap_or_default();
             let node = by_cloud_id.get(&(region.as_str(), id)).copied();
-            found.push(node);
+            // Where nothing is referred to, both say the same in the same terms already.
+            if let Some(base) = node.map(|at| &base[at]).filter(|base| base.row == seen.row) {
+                seen.row.clone_from(&base.row);
+            }
+            (node, (region, seen))
+        });
+        let (found, seen): (Vec<Option<usize>>, Vec<(String, Seen)>) = recognised.unzip();
+        let mut proofs = Vec::new();
+        for ((region, seen), node) in seen.iter().zip(&found) {
+            let id = def.cloud_id(&seen.row).unwrap_or_default();
             if node.is_none() {
                 let proof = journal.find(region, &seen.row, seen.mark.as_deref());
                 let made_for = |made: &Made| by_pk.get(&Key::new(&made.pk)).map(|at| first + at);
@@ -669,6 +728,7 @@ impl World {
         for node in nodes.iter_mut().chain(&mut strangers) {
             self.fit(node);
             self.link_node(node, false, &standing);
+            node.share();
         }
         self.nodes.append(&mut nodes);
         // What a listing says twice counts once.
@@ -688,6 +748,7 @@ impl World {
         for at in first..self.nodes.len() {
             let mut node = std::mem::take(&mut self.nodes[at]);
             self.link_node(&mut node, true, &[]);
+            node.share();
             self.nodes[at] = node;
         }
     }
@@ -700,9 +761,11 @@ impl World {
         let base = node.base.as_mut().map(|b| &mut b.row);
         let seen = node.seen.as_mut().map(|s| &mut s.row);
         for row in wanted.into_iter().chain(base).chain(seen) {
-            row.resize(width, Value::Null);
+            if row.len() != width {
+                Shared::make_mut(row).resize(width, Value::Null);
+            }
             for place in &self.astray[node.table] {
-                place.change(row, |cell| match cell {
+                place.change(Shared::make_mut(row), |cell| match cell {
                     Value::String(_) => cell.clone(),
                     _ => Value::Null,
                 });
@@ -722,9 +785,9 @@ impl World {
                 continue;
             }
             if link.place.within.is_some() {
-                let say = |state: State, region: &str, row: &mut Row| {
-                    link.place
-                        .change(row, |it| cell(self.resolve_link(link, state, region, it), it));
+                let say = |state: State, region: &str, row: &mut Shared| {
+                    let node = |it: &Value| cell(self.resolve_link(link, state, region, it), it);
+                    link.place.change(Shared::make_mut(row), node);
                 };
                 node.seen.iter_mut().for_each(|it| say(State::Seen, &node.region, &mut it.row));
                 node.base.iter_mut().for_each(|it| say(State::Base, &it.region, &mut it.row));
@@ -735,7 +798,7 @@ impl World {
             let mut now = None;
             if let Some(seen) = &mut node.seen {
                 now = self.resolve_link(link, State::Seen, &node.region, &seen.row[at]);
-                seen.row[at] = cell(now, &seen.row[at]);
+                put(&mut seen.row, at, |it| cell(now, it));
             }
             // NULL equals what AWS has made of it, unless that is to go; else it stands for the default.
             let default = |region: &str| {
@@ -751,14 +814,14 @@ impl World {
             if let Some(base) = &mut node.base {
                 let to = self.resolve_link(link, State::Base, &base.region, &base.row[at]);
                 now = now.or(to);
-                base.row[at] =
-                    cell(to.or_else(|| implied(now, &base.row, &base.region)), &base.row[at]);
+                let to = to.or_else(|| implied(now, &base.row, &base.region));
+                put(&mut base.row, at, |it| cell(to, it));
             }
             if let Some(wanted) = &mut node.wanted {
                 let to = self.resolve_link(link, State::Wanted, &wanted.region, &wanted.row[at]);
                 let implied = implied(now, &wanted.row, &wanted.region);
                 node.implied.extend(implied.map(|_| at));
-                wanted.row[at] = cell(to.or(implied), &wanted.row[at]);
+                put(&mut wanted.row, at, |it| cell(to.or(implied), it));
             }
         }
     }
@@ -777,7 +840,8 @@ impl World {
             let Some(mark) = link.reference.when_null else { return HashMap::new() };
             let marked = self.nodes.iter().enumerate().filter(|(_, node)| {
                 let row = node.seen.as_ref().map(|s| &s.row).or(node.base.as_ref().map(|b| &b.row));
-                let holds = |row: &Row| self.tables[link.to].cell(row, mark) == &Value::Bool(true);
+                let holds =
+                    |row: &Shared| self.tables[link.to].cell(row, mark) == &Value::Bool(true);
                 node.table == link.to && row.is_some_and(holds)
             });
             marked.map(|(at, node)| (node.region.clone(), at)).collect()
@@ -891,7 +955,7 @@ impl World {
         row.base = thing.base.or(row.base.take());
         if let (Some(wanted), Some(seen)) = (&mut row.wanted, &row.seen) {
             for &at in row.implied.iter().filter(|&&at| seen.row[at].is_number()) {
-                wanted.row[at] = seen.row[at].clone();
+                put(&mut wanted.row, at, |_| seen.row[at].clone());
             }
         }
     }

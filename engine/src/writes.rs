@@ -5,7 +5,7 @@ use crate::sync::Sync;
 use crate::table::{By, Column, Table};
 use crate::wire;
 use crate::world::{Link, Wanted, World, node_in, open, plain};
-use crate::{Row, Value, compare};
+use crate::{Row, Shared, Value, compare};
 use std::collections::{HashMap, HashSet};
 
 /// What is written to one table.
@@ -35,7 +35,7 @@ pub struct Written {
     /// Its region, or nothing.
     pub region: String,
     /// Its cells.
-    pub row: Row,
+    pub row: Shared,
 }
 
 /// The nodes that need a new primary key before rows can be written.
@@ -54,22 +54,24 @@ pub fn of_sync(world: &World, sync: &Sync, pks: &HashMap<usize, Value>) -> Vec<W
         match change.verb {
             Verb::Delete => {
                 to.forget.push(world.pk(node));
-                to.delete.push(stands(world, node, Row::new()));
+                to.delete.push(stands(world, node, Shared::default()));
             }
             Verb::Create => {
-                agree(to, world, node, pks);
-                to.insert.push(as_seen(world, node, pks));
+                let row = as_seen(world, node, pks);
+                agree(to, world, node, row.clone());
+                to.insert.push(row);
             }
             Verb::Update | Verb::Replace => {
-                agree(to, world, node, pks);
+                let row = as_seen(world, node, pks);
+                agree(to, world, node, row.clone());
                 // Where the name is the primary key, the row still has the old one.
-                let pk = world.pk(node);
-                to.update.push(Written { pk, ..as_seen(world, node, pks) });
+                to.update.push(Written { pk: world.pk(node), ..row });
             }
         }
     }
     for &node in &sync.agreed {
-        agree(&mut writes[world.nodes[node].table], world, node, pks);
+        let to = &mut writes[world.nodes[node].table];
+        agree(to, world, node, as_seen(world, node, pks));
     }
     for &node in &sync.forgotten {
         writes[world.nodes[node].table].forget.push(world.pk(node));
@@ -112,8 +114,9 @@ pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -
         match (settled, &it.seen) {
             (Settled::Agreed, Some(seen)) => answers.put(to, node, &seen.row, false, true),
             (Settled::Kept, Some(_)) => {
-                agree(to, world, node, &HashMap::new());
-                to.insert.push(as_seen(world, node, &HashMap::new()));
+                let row = as_seen(world, node, &HashMap::new());
+                agree(to, world, node, row.clone());
+                to.insert.push(row);
             }
             // What goes along with what it belongs to is gone when that is.
             (Settled::Forgotten, Some(seen)) if !gone(world, plan, ended, node, &seen.row) => {}
@@ -197,7 +200,7 @@ pub fn fill_in(
                 None => key(said).and_then(|key| by_key.get(&key)),
             };
             if let Some(&listed) = listed {
-                *answer = Some(listed.clone());
+                *answer = Some(Row::clone(listed));
             }
         }
     }
@@ -250,7 +253,7 @@ impl Answers<'_> {
         let known = || world.cloud_id(node).filter(|_| !fresh);
         let cloud_id = table.cloud_id(&row).or(table.cloud_id(answer)).or_else(known);
         let cloud_id = cloud_id.unwrap_or_default().to_owned();
-        let written = Written { row, ..stands(world, node, Row::new()) };
+        let written = Written { row: row.into(), ..stands(world, node, Shared::default()) };
         to.fill.push(written.clone());
         // What the cloud has told no id of yet is found again by its key.
         let found = !cloud_id.is_empty() || table.keys().next().is_some();
@@ -282,7 +285,7 @@ impl Answers<'_> {
             let columns = world.table(change.node).columns.iter();
             let cell =
                 |(column, own): (&Column, Value)| if column.settable() { own } else { Value::Null };
-            to.fill.push(stands(world, change.node, columns.zip(own).map(cell).collect()));
+            to.fill.push(stands(world, change.node, columns.zip(own).map(cell).collect::<Row>()));
         }
     }
 
@@ -316,9 +319,8 @@ fn has_rows(column: &Column, said: &Value) -> bool {
 }
 
 /// The agreement on a row that becomes what is seen.
-fn agree(to: &mut Writes, world: &World, node: usize, pks: &HashMap<usize, Value>) {
+fn agree(to: &mut Writes, world: &World, node: usize, written: Written) {
     let cloud_id = world.cloud_id(node).unwrap_or_default().to_owned();
-    let written = as_seen(world, node, pks);
     forget_other(to, world, node, &written.pk);
     to.agree.push((cloud_id, written));
 }
@@ -330,13 +332,13 @@ fn forget_other(to: &mut Writes, world: &World, node: usize, pk: &Value) {
 }
 
 /// The row as it stands, with other cells.
-fn stands(world: &World, node: usize, row: Row) -> Written {
+fn stands(world: &World, node: usize, row: impl Into<Shared>) -> Written {
     let it = &world.nodes[node];
     let (version, region) = match &it.wanted {
         Some(wanted) => (wanted.version.clone(), wanted.region.clone()),
         None => (String::new(), it.region.clone()),
     };
-    Written { pk: world.pk(node), version, region, row }
+    Written { pk: world.pk(node), version, region, row: row.into() }
 }
 
 /// The row that says what is seen.

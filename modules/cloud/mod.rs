@@ -120,7 +120,7 @@ impl<'a, R: Cloud> Found<'a, R> {
     pub fn add_marked(&self, page: impl IntoIterator<Item = (R, Option<String>)>) {
         let seen = page.into_iter().map(|(resource, mark)| Seen {
             kept: resource.kept().map(str::to_owned),
-            row: resource.into_row(),
+            row: resource.into_row().into(),
             mark,
         });
         let known = seen.filter(|seen| match strange(R::TABLE, &seen.row) {
@@ -290,7 +290,7 @@ impl<R: Cloud> Erased for Of<R> {
             let marked = candidates.iter().find(|seen| seen.mark.as_deref() == Some(mark));
             let named =
                 || candidates.iter().find(|seen| compare::same_key(R::TABLE, row, &seen.row));
-            Ok(marked.or_else(named).map(|seen| seen.row.clone()))
+            Ok(marked.or_else(named).map(|seen| Row::clone(&seen.row)))
         })
     }
 

@@ -128,7 +128,7 @@ impl Cloud {
         let here =
             |thing: &&Thing| thing.table.name == table && thing.region == region && !thing.opaque;
         let seen = |thing: &Thing| Seen {
-            row: self.shown(thing),
+            row: self.shown(thing).into(),
             mark: thing.mark.clone(),
             kept: thing.kept().map(str::to_owned),
         };

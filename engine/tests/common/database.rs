@@ -39,7 +39,7 @@ impl Database {
             pk: it.pk.clone(),
             version: "1".into(),
             region: it.region.clone(),
-            row: it.row.clone(),
+            row: it.row.clone().into(),
         };
         self.of(table).map(wanted).collect()
     }
@@ -49,7 +49,7 @@ impl Database {
             pk: it.pk.clone(),
             cloud_id: it.cloud_id.clone(),
             region: it.region.clone(),
-            row: it.row.clone(),
+            row: it.row.clone().into(),
         };
         self.base
             .iter()
@@ -245,7 +245,7 @@ impl Database {
                     pk: written.pk.clone(),
                     region: written.region.clone(),
                     cloud_id: cloud_id.clone(),
-                    row: written.row.clone(),
+                    row: Row::clone(&written.row),
                 };
                 assert!(!base.pk.is_null(), "a base row of {} without a key", table.name);
                 self.base.insert((table.name, plain(&written.pk)), base);
@@ -283,5 +283,5 @@ fn record(table: &Table, written: &Written) -> Record {
         table.name,
         written.region
     );
-    Record { pk: written.pk.clone(), region: written.region.clone(), row: written.row.clone() }
+    Record { pk: written.pk.clone(), region: written.region.clone(), row: Row::clone(&written.row) }
 }

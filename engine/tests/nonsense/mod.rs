@@ -55,7 +55,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
         pk,
         version: version.clone(),
         region,
-        row,
+        row: row.into(),
     })
 }
 
@@ -64,7 +64,7 @@ fn base() -> impl Strategy<Value = Base> {
         pk,
         cloud_id,
         region,
-        row,
+        row: row.into(),
     })
 }
 
@@ -72,7 +72,7 @@ fn seen() -> impl Strategy<Value = (String, Seen)> {
     let mark = prop::option::of("[ab]");
     let kept = prop::option::weighted(0.2, Just("it is kept".to_owned()));
     (region(), row(), mark, kept)
-        .prop_map(|(region, row, mark, kept)| (region, Seen { row, mark, kept }))
+        .prop_map(|(region, row, mark, kept)| (region, Seen { row: row.into(), mark, kept }))
 }
 
 fn made() -> impl Strategy<Value = Made> {
@@ -145,7 +145,7 @@ proptest! {
         }
         let mut ended: HashMap<u32, Option<Row>> = (0..).zip(answers).take(plan.steps.len()).collect();
         for table in ALL {
-            let rows = vec![Seen { row: vec![json!("a"); table.columns.len()], ..Seen::default() }];
+            let rows = vec![Seen { row: vec![json!("a"); table.columns.len()].into(), ..Seen::default() }];
             writes::fill_in(&plan, &mut ended, table, "r1", rows);
         }
         writes::of_apply(&world, &plan, &ended);

@@ -158,7 +158,7 @@ impl Fake {
     }
 
     pub(crate) fn hold(&self, rows: &[Row]) {
-        let seen = rows.iter().map(|row| Seen { row: row.clone(), ..Seen::default() });
+        let seen = rows.iter().map(|row| Seen { row: row.clone().into(), ..Seen::default() });
         self.rows.lock().unwrap().extend(seen);
     }
 
@@ -235,7 +235,7 @@ impl Erased for Fake {
     ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let pages = self.pages.lock().unwrap().clone();
-            let seen = |row: &Row| Seen { row: row.clone(), ..Seen::default() };
+            let seen = |row: &Row| Seen { row: row.clone().into(), ..Seen::default() };
             match pages {
                 Some(pages) => {
                     for page in pages {
@@ -295,7 +295,7 @@ impl Erased for Fake {
                     row[3] = json!(0);
                 }
                 let mark = Some(mark.to_owned());
-                self.rows.lock().unwrap().push(Seen { row: row.clone(), mark, kept: None });
+                self.rows.lock().unwrap().push(Seen { row: row.clone().into(), mark, kept: None });
                 Ok(row)
             };
             self.call("create", row, make).await
