@@ -59,10 +59,10 @@ pub fn answer(region: Region<'_>, call: &Call) -> Option<Answer> {
         "DeleteSecurityGroup" => {
             let id = element("groupId", asked["GroupId"].as_str()?);
             region.drop(RULES, id.clone());
-            if !region.drop(GROUPS, id.clone()) {
+            if !region.drop(GROUPS, id) {
                 return Some(missing(call, "InvalidGroup.NotFound"));
             }
-            format!("{DONE}{id}")
+            String::new()
         }
         _ => return None,
     };
@@ -125,7 +125,7 @@ fn create_group(region: Region<'_>, asked: &Value) -> Option<String> {
     region.keep(RULES, rule(&everywhere));
     let arn = region.arn("ec2", &format!("security-group/{id}"));
     let (id, arn) = (element("groupId", &id), element("securityGroupArn", &arn));
-    Some(format!("{DONE}{id}{}{arn}", made.tags))
+    Some(format!("{DONE}{id}{arn}"))
 }
 
 /// Each range of each permission, as a rule. Other peers than ranges of IPv4 are not known here.

@@ -131,6 +131,9 @@ fn remove(region: Region<'_>, call: &Call, kind: &str, what: &str, asked: &str) 
     region.drop(kind, named(kind, asked));
     let mut was: Value = serde_json::from_str(&was).ok()?;
     was["status"] = json!("INACTIVE");
+    if kind == SERVICES {
+        was["deployments"] = json!([]);
+    }
     Some(Answer::json(&json!({what: was})))
 }
 
@@ -147,7 +150,7 @@ fn register(region: Region<'_>, asked: &Value) -> Option<Answer> {
     let arn = region.arn("ecs", &format!("task-definition/{family}:{revision}"));
     let mut made = task_definition(&arn, revision, asked);
     let tags = asked.get("tags").cloned().unwrap_or(json!([]));
-    let answer = Answer::json(&json!({"taskDefinition": made, "tags": tags}));
+    let answer = Answer::json(&json!({"taskDefinition": made}));
     made["tags"] = tags;
     region.keep(DEFINITIONS, made.to_string());
     Some(answer)

@@ -280,7 +280,9 @@ struct TargetGroup<'a> {
 
 fn target_group(it: &TargetGroup<'_>) -> String {
     let TargetGroup { arn, name, port, vpc, path, balancer } = it;
-    let balancer = balancer.map(|arn| element("member", arn)).unwrap_or_default();
+    let balancer = balancer.map(|arn| element("member", arn));
+    let balancers = balancer.map(|arn| format!("<LoadBalancerArns>{arn}</LoadBalancerArns>"));
+    let balancers = balancers.unwrap_or_default();
     format!(
         "<member><TargetGroupArn>{arn}</TargetGroupArn><TargetGroupName>{name}</TargetGroupName>\
          <Protocol>HTTP</Protocol><Port>{port}</Port><VpcId>{vpc}</VpcId>\
@@ -290,7 +292,7 @@ fn target_group(it: &TargetGroup<'_>) -> String {
          <HealthCheckTimeoutSeconds>5</HealthCheckTimeoutSeconds>\
          <HealthyThresholdCount>5</HealthyThresholdCount>\
          <UnhealthyThresholdCount>2</UnhealthyThresholdCount><HealthCheckPath>{path}</HealthCheckPath>\
-         <Matcher><HttpCode>200</HttpCode></Matcher><LoadBalancerArns>{balancer}</LoadBalancerArns>\
+         <Matcher><HttpCode>200</HttpCode></Matcher>{balancers}\
          <TargetType>ip</TargetType><ProtocolVersion>HTTP1</ProtocolVersion>\
          <IpAddressType>ipv4</IpAddressType></member>"
     )

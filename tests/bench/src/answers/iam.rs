@@ -14,6 +14,7 @@ const TRUST: &str = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B
                      %22Principal%22%3A%7B%22Service%22%3A%22ecs-tasks.amazonaws.com%22%7D%2C\
                      %22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
 const ROLES: &str = "roles";
+const LASTS: &str = "<MaxSessionDuration>3600</MaxSessionDuration>";
 
 pub fn answer(account: Region<'_>, call: &Call) -> Option<Answer> {
     let counted = |number| role(&format!("role-{number}"), number, TRUST);
@@ -29,7 +30,12 @@ pub fn answer(account: Region<'_>, call: &Call) -> Option<Answer> {
     let policies = || Some(format!("policies of {}", call.parameter("RoleName")?));
     let body = match call.operation.as_str() {
         "ListRoles" => {
-            let roles = page.each(|at| shown(&all.get(at)));
+            let roles = page.each(|at| {
+                let made = at >= account.roles;
+                let description = if made { String::new() } else { format!("role {at}") };
+                let description = element("Description", &description);
+                format!("<member>{}{description}{LASTS}</member>", all.get(at))
+            });
             format!("<Roles>{roles}</Roles>{end}")
         }
         "GetAccountAuthorizationDetails" => {
@@ -55,16 +61,14 @@ pub fn answer(account: Region<'_>, call: &Call) -> Option<Answer> {
             )
         }
         "GetRole" => match one()? {
-            Some(role) => {
-                format!("<Role>{role}<MaxSessionDuration>3600</MaxSessionDuration></Role>")
-            }
+            Some(role) => format!("<Role>{role}{LASTS}<RoleLastUsed/></Role>"),
             None => return Some(missing(call, "NoSuchEntity")),
         },
         "CreateRole" if members(call, "Tags").is_empty() => {
             let trust = encoded(call.parameter("AssumeRolePolicyDocument")?);
             let made = role(call.parameter("RoleName")?, account.made.number(), &trust);
             account.keep(ROLES, made.clone());
-            format!("<Role>{made}</Role>")
+            format!("<Role>{made}{LASTS}<RoleLastUsed/></Role>")
         }
         "AttachRolePolicy" => {
             account.keep(&policies()?, policy(call.parameter("PolicyArn")?));
@@ -81,9 +85,7 @@ pub fn answer(account: Region<'_>, call: &Call) -> Option<Answer> {
             )
         }
         "ListRolePolicies" => "<PolicyNames/><IsTruncated>false</IsTruncated>".to_owned(),
-        "ListInstanceProfilesForRole" => {
-            "<InstanceProfiles/><IsTruncated>false</IsTruncated>".to_owned()
-        }
+        "ListInstanceProfilesForRole" => "<InstanceProfiles/>".to_owned(),
         "DeleteRole" => {
             if !account.made(&policies()?, &[]).is_empty() {
                 let why = "Cannot delete entity, must detach all policies first.";
@@ -97,11 +99,6 @@ pub fn answer(account: Region<'_>, call: &Call) -> Option<Answer> {
         _ => return None,
     };
     Some(xml(call, NAMESPACE, &body))
-}
-
-/// A role as the list of all shows it.
-fn shown(role: &str) -> String {
-    format!("<member>{role}<MaxSessionDuration>3600</MaxSessionDuration></member>")
 }
 
 /// What all answers show of a role.
