@@ -7,22 +7,27 @@ are those of the project's plan; 50 ms before every call unless said.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import docs
 import psycopg
 import workloads
+from conftest import Cloud
 from testbed import Testbed, check_installed
 
 LATENCY_MS = 50
+INSTALL = """
+    SELECT * FROM iasql_install('aws_cloudwatch', 'aws_ecr', 'aws_ecs_fargate', 'aws_elb', 'aws_iam',
+                                'aws_security_group', 'aws_vpc')
+"""
+SYNC, APPLY = "SELECT * FROM iasql_sync()", "SELECT * FROM iasql_apply()"
 
 
 @dataclass
 class Bar:
-    """Seconds and calls that the old engine took, and those that are allowed."""
+    """Seconds and calls that the old engine took, and those that are allowed, if that was said."""
 
     old: float
     old_calls: int | None
@@ -36,8 +41,9 @@ BARS = {
     "one security group with two rules": Bar(3.6, 62, 0.5, None),
     "apply of the tutorial": Bar(17.3, 305, 1.0, 70),
     "delete of the tutorial": Bar(8.4, 148, 1.0, None),
-    # 1,000 calls and the pages of a read.
-    "1,000 log groups, no latency": Bar(75, 21_677, None, 1031),
+    # A call for each, and the pages of a read.
+    "1,000 log groups, no latency": Bar(75, 21_677, None, 1020),
+    # The bar is for what is not the emulator's.
     "sync over 1,000 log groups, no latency": Bar(4.0, None, 0.2, None),
 }
 
@@ -80,16 +86,12 @@ class Comparison:
         self.database = database
 
     def lines(self) -> Iterator[Compared]:
-        page = (docs.ROOT / "docs" / "tutorial.md").read_text()
-        told = [statements for _, statements, _ in docs.TRANSCRIPT.findall(page)]
-        rows = "".join(statements for statements in told if "INSERT INTO" in statements)
-        install = told[0].replace("CREATE EXTENSION iasql;", "")
         with self.account(LATENCY_MS) as connection:
-            yield self.measure("install of seven modules", connection, install)
-            yield self.measure("sync without a change", connection, "SELECT * FROM iasql_sync()")
+            yield self.measure("install of seven modules", connection, INSTALL)
+            yield self.measure("sync without a change", connection, SYNC)
             connection.execute(workloads.security_groups(1).encode())
             yield self.measure("one security group with two rules", connection, APPLY)
-            connection.execute(rows.encode())
+            connection.execute(workloads.tutorial().encode())
             yield self.measure("apply of the tutorial", connection, APPLY)
             connection.execute("SELECT delete_all_records()")
             yield self.measure("delete of the tutorial", connection, APPLY)
@@ -97,13 +99,14 @@ class Comparison:
             connection.execute("SELECT * FROM iasql_install('aws_cloudwatch')")
             connection.execute(workloads.log_groups(1000).encode())
             yield self.measure("1,000 log groups, no latency", connection, APPLY)
-            sync = "SELECT * FROM iasql_sync()"
-            yield self.measure("sync over 1,000 log groups, no latency", connection, sync)
+            yield self.measure("sync over 1,000 log groups, no latency", connection, SYNC)
 
     @contextmanager
     def account(self, latency_ms: int) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         """A database with the extension, before an account as new."""
         self.emulator.reset()
+        # moto makes the networks of all regions when it is first asked, which AWS has done long ago.
+        Cloud(self.emulator).ec2.describe_regions()
         self.emulator.settings({"latency_ms": latency_ms})
         name = f"{self.database}_{latency_ms}"
         self.server.query(f"CREATE DATABASE {name}")
@@ -135,7 +138,6 @@ class Comparison:
         )
 
 
-APPLY = "SELECT * FROM iasql_apply()"
 Spans = Sequence[tuple[float, float]]
 
 

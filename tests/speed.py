@@ -424,8 +424,10 @@ def cell(value: object) -> str:
 
 
 @contextlib.contextmanager
-def started(latency_ms: int, sizes: dict[str, int]) -> Iterator[Bench]:
-    bench = Bench(Testbed.temporary(), latency_ms, sizes)
+def started(
+    latency_ms: int, sizes: dict[str, int], testbed: Testbed | None = None
+) -> Iterator[Bench]:
+    bench = Bench(testbed or Testbed.temporary(), latency_ms, sizes)
     try:
         bench.start()
         yield bench

@@ -9,10 +9,13 @@ from typing import Any
 import boto3
 import botocore.exceptions
 import pytest
+import speed
 from botocore.config import Config
 from conftest import OBSERVER, Cloud
+from old_engine import in_a_row, together
 from ruler import Ruler
 from testbed import REGION, TEST_CREDENTIALS, Testbed
+from workloads import WORKLOADS
 
 TAG = [{"Key": "team", "Value": "bench"}]
 SMALL_TAG = [{"key": "team", "value": "bench"}]
@@ -372,6 +375,34 @@ def test_it_changes_like_the_emulator(ruler: Ruler, cloud: Cloud) -> None:
     ours = changes(lambda it: client(ruler, it))
     assert ours.shapes == changes(cloud.client).shapes
     assert ruler.calls()["made"] == 0
+
+
+def test_what_is_applied_there_stays_as_it_is(testbed: Testbed) -> None:
+    """All that a workload makes is told as it was made, and gone after its delete."""
+    own = Testbed(testbed.state.directory / "bench")
+    with speed.started(0, speed.exactly(speed.NEW), own) as bench:
+        bench.ruler.reset(0, **bench.sizes)
+        database = bench.database()
+        with bench.connect(database) as connection:
+
+            def run(sql: str) -> list[Any]:
+                bench.ruler.refill()
+                return connection.execute(sql.encode()).fetchall()
+
+            run(speed.STATEMENTS["install"])
+            for name, workload in WORKLOADS.items():
+                connection.execute(workload.insert(2).encode())
+                assert run(speed.STATEMENTS["apply"]), name
+                assert run(speed.STATEMENTS["plan"]) == [], name
+            run("SELECT delete_all_records()")
+            assert run(speed.STATEMENTS["apply"])
+            assert run(speed.STATEMENTS["plan"]) == []
+            assert bench.ruler.calls()["made"] == 0
+
+
+def test_calls_are_counted_that_wait_for_each_other() -> None:
+    calls = [(0, 50), (1, 60), (50, 100), (70, 120), (130, 180)]
+    assert (in_a_row(calls), together(calls)) == (3, 170)
 
 
 def test_pages_are_as_large_as_on_aws(ruler: Ruler) -> None:

@@ -48,11 +48,16 @@ def log_groups(count: int) -> str:
     """
 
 
-def tutorials(count: int) -> str:
-    """What docs/tutorial.md inserts, under so many names."""
+def tutorial() -> str:
+    """What docs/tutorial.md inserts."""
     page = (docs.ROOT / "docs" / "tutorial.md").read_text()
     told = [statements for _, statements, _ in docs.TRANSCRIPT.findall(page)]
-    rows = "".join(statements for statements in told if "INSERT INTO" in statements)
+    return "".join(statements for statements in told if "INSERT INTO" in statements)
+
+
+def tutorials(count: int) -> str:
+    """The same under so many names."""
+    rows = tutorial()
     names = {"quickstart": "web{}", "ecsTaskExecRoleus-east-1": "ecsTaskExecRole{}"}
     several = []
     for number in range(1, count + 1):
