@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import math
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from testbed import (
     TestbedError,
     check_installed,
     server_environment,
+    terminated,
 )
 from workloads import WORKLOADS
 
@@ -455,6 +457,7 @@ def main() -> None:
     )
     parser.add_argument("--count", type=int, help="things to apply, instead of each workload's own")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, terminated)
     try:
         if asked.old:
             print(table(old_engine.compared(asked.runs)))
