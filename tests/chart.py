@@ -45,7 +45,9 @@ class Panel:
             colour = COLOURS[at % len(COLOURS)]
             points = [(self.x(number), self.y(value)) for number, value in line.items()]
             parts.append(stroke(points, colour, 2, dashes))
-            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in points]
+            parts += [
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in points
+            ]
             x, y = LEFT + at % 3 * 96, 38 + at // 3 * 18
             parts.append(stroke([(x, y - 4), (x + 16, y - 4)], colour, 2, dashes))
             parts.append(text(x + 20, y, name))
@@ -65,9 +67,7 @@ def place(value: float, decades: tuple[int, int], start: float, end: float) -> f
 
 
 def text(x: float, y: float, words: str, weight: str = "normal", anchor: str = "start") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-weight="{weight}" text-anchor="{anchor}">{words}</text>'
-    )
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-weight="{weight}" text-anchor="{anchor}">{words}</text>'
 
 
 def stroke(
@@ -119,5 +119,7 @@ def growth(figures: Mapping[int, Sequence[Any]]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" width="{width}" '
         f'height="{HEIGHT}" font-family="sans-serif" font-size="11" fill="#374151">\n'
-        f'<rect width="{width}" height="{HEIGHT}" fill="white"/>\n' + "\n".join(drawn) + "\n</svg>\n"
+        f'<rect width="{width}" height="{HEIGHT}" fill="white"/>\n'
+        + "\n".join(drawn)
+        + "\n</svg>\n"
     )

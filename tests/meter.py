@@ -48,7 +48,10 @@ class Meter:
             memory = 0.0
             for pid in map(int, children.read_text().split()):
                 try:
-                    if pid == self.backend or b"iasql" in Path(f"/proc/{pid}/cmdline").read_bytes()[:30]:
+                    if (
+                        pid == self.backend
+                        or b"iasql" in Path(f"/proc/{pid}/cmdline").read_bytes()[:30]
+                    ):
                         self.cpu[pid] = cpu_seconds(pid)
                         memory += own_memory(pid)
                 except (FileNotFoundError, ProcessLookupError, KeyError):

@@ -75,7 +75,9 @@ def compared(runs: int) -> list[Compared]:
         all = [line for run in range(runs) for line in Comparison(testbed, f"old_{run}").lines()]
     finally:
         testbed.stop(keep=False)
-    return [min((line for line in all if line.what == what), key=lambda it: it.ours) for what in BARS]
+    return [
+        min((line for line in all if line.what == what), key=lambda it: it.ours) for what in BARS
+    ]
 
 
 class Comparison:

@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -129,16 +129,16 @@ class Figures:
         return cls(
             statement=statement,
             floor=floor,
-            baseline=baseline and baseline.wall,
+            baseline=baseline.wall if baseline else None,
             wall=engine.wall,
             over_floor=engine.wall / floor,
-            over_baseline=baseline and engine.wall / baseline.wall,
+            over_baseline=engine.wall / baseline.wall if baseline else None,
             needed=needed,
             over_needed=engine.calls / needed,
             throttled=engine.throttled,
             cpu_backend=engine.backend_cpu,
             cpu_worker=engine.cpu - engine.backend_cpu,
-            cpu_baseline=baseline and baseline.cpu,
+            cpu_baseline=baseline.cpu if baseline else None,
             memory_mb=engine.memory,
         )
 
@@ -160,7 +160,7 @@ Pair = tuple[float, float]
 
 @dataclass
 class Idle:
-    """Medians, in milliseconds."""
+    """Lower quartiles, in milliseconds: what else the machine does only ever adds."""
 
     what: str
     ours: float
@@ -215,7 +215,7 @@ class Bench:
 
     def floor(self, chain: int) -> float:
         """What the calls since the last refill take at the least, if the longest chain is so long."""
-        refills = [
+        refills: list[float] = [
             (bucket["calls"] - bucket["burst"]) / bucket["refill"]
             for bucket in self.ruler.calls()["buckets"]
         ]
@@ -334,7 +334,9 @@ class Bench:
                 told = self.ruler.calls()
                 floor = self.floor(chain + workload.chain(statement))
                 engine = self.engine(database, "apply")
-                figures.append(Figures.of(f"{statement} {count:,} {name}", floor, needed(told), engine))
+                figures.append(
+                    Figures.of(f"{statement} {count:,} {name}", floor, needed(told), engine)
+                )
                 show(told, self.ruler.calls())
                 self.ruler.refill()
                 rows = connection.execute(STATEMENTS["plan"].encode()).fetchall()
@@ -374,11 +376,13 @@ class Bench:
                 connection.execute(STATEMENTS["plan"].encode()).fetchone()
                 return time.perf_counter() - began
 
-        def apart(times: int, with_it: Callable[[], float], without: Callable[[], float]) -> Pair:
-            # In turn, so that a busy machine slows both.
-            pairs = [(with_it(), without()) for _ in range(times)]
-            left, right = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
-            return left, right
+        def apart(times: int, ours: Callable[[], float], other: Callable[[], float]) -> Pair:
+            # In turn, and neither always first, so that a busy machine slows both.
+            turns = [
+                (ours(), other()) if at % 2 else (other(), ours())[::-1] for at in range(times)
+            ]
+            left, right = zip(*turns, strict=True)
+            return quartile(left), quartile(right)
 
         sessions = apart(300, lambda: session(database), lambda: session(bare))
         statements = apart(300, lambda: statement(database), lambda: statement(bare))
@@ -390,6 +394,10 @@ class Bench:
             Idle("SELECT in a session: with and without the extension", *statements),
             Idle("first row of a plan: extension and baseline", *plans),
         ]
+
+
+def quartile(seconds: Sequence[float]) -> float:
+    return statistics.quantiles(seconds, n=4)[0] * 1000
 
 
 def needed(told: dict[str, Any]) -> int:

@@ -259,7 +259,12 @@ def changes(of: Any) -> Answers:
         (80, "192.168.0.0/16"),
         (443, "10.0.0.0/8"),
     ]
-    ask(ec2, "authorize_security_group_egress", GroupId=group, IpPermissions=[port(53, "10.0.0.0/8")])
+    ask(
+        ec2,
+        "authorize_security_group_egress",
+        GroupId=group,
+        IpPermissions=[port(53, "10.0.0.0/8")],
+    )
 
     ask(logs, "create_log_group", logGroupName="made")
     uri = ask(ecr, "create_repository", repositoryName="made")["repository"]["repositoryUri"]
@@ -320,7 +325,10 @@ def changes(of: Any) -> Answers:
         containerDefinitions=[container | {"portMappings": ports, "environment": []}],
         tags=SMALL_TAG,
     )["taskDefinition"]["taskDefinitionArn"]
-    assert ecs.describe_task_definition(taskDefinition=definition, include=["TAGS"])["tags"] == SMALL_TAG
+    assert (
+        ecs.describe_task_definition(taskDefinition=definition, include=["TAGS"])["tags"]
+        == SMALL_TAG
+    )
     network = {"subnets": places, "securityGroups": [group], "assignPublicIp": "ENABLED"}
     load = {"targetGroupArn": target, "containerName": "made", "containerPort": 8088}
     ask(
@@ -359,7 +367,12 @@ def changes(of: Any) -> Answers:
     ids = [it["SecurityGroupRuleId"] for it in let_in]
     ask(ec2, "revoke_security_group_ingress", GroupId=group, SecurityGroupRuleIds=ids[:2])
     assert [it["SecurityGroupRuleId"] for it in rules() if not it["IsEgress"]] == ids[2:]
-    ask(ec2, "revoke_security_group_egress", GroupId=group, SecurityGroupRuleIds=[born["SecurityGroupRuleId"]])
+    ask(
+        ec2,
+        "revoke_security_group_egress",
+        GroupId=group,
+        SecurityGroupRuleIds=[born["SecurityGroupRuleId"]],
+    )
     ask(ec2, "delete_security_group", GroupId=group)
     return found
 
