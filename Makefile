@@ -52,7 +52,7 @@ demo: install venv ## Build, start a private PostgreSQL and an emulated AWS, run
 test: lint unit install failpoints clients ## Run all checks and tests
 	$(VENV)/bin/python -m pytest -p no:cacheprovider -n 3 --dist worksteal tests $(PYTEST_ARGS)
 
-bench: install venv ## Measure install, sync and plan against what AWS allows (BENCH_ARGS="--objects 1000")
+bench: install venv ## Measure time, calls and memory against what AWS allows (BENCH_ARGS="--help" says what else)
 	@cargo build $(BENCH_FLAGS)
 	IASQL_BASELINE=$(CARGO_TARGET_DIR)/release/iasql-baseline $(VENV)/bin/python tests/speed.py $(BENCH_ARGS)
 

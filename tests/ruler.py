@@ -48,12 +48,25 @@ class Ruler:
         (tests/bench/src/account.rs)."""
         self._ask("reset", {"latency_ms": latency_ms, "account": account})
 
+    def refill(self) -> None:
+        """Fills all buckets and forgets the calls so far; what was made is still there."""
+        self._ask("reset", b"")
+
+    def need(self, region: str, calls: dict[str, int]) -> None:
+        """Counts so many calls of each `service Operation` as if they had come."""
+        names = {name: name.split() for name in calls}
+        needs = [
+            {"region": region, "service": service, "operation": operation, "calls": calls[name]}
+            for name, (service, operation) in names.items()
+        ]
+        self._ask("need", needs)
+
     def calls(self) -> dict[str, Any]:
-        """The calls since: how many, how many were throttled, and both by operation; and the buckets
-        they took tokens from."""
+        """The calls since: how many, how many were throttled, and both by operation; the buckets they
+        took tokens from; and how many things are there that were made."""
         return self._ask("calls")
 
     def _ask(self, what: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or body == b"" else json.dumps(body).encode()
         with HTTP.open(urllib.request.Request(f"{self.endpoint}/_bench/{what}", data)) as answer:
             return json.loads(answer.read())

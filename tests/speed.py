@@ -1,25 +1,31 @@
-"""Measures install, sync and plan against what AWS allows: `make bench BENCH_ARGS="--objects 1000"`.
+"""Measures how fast it is: `make bench BENCH_ARGS="--objects 1000"`.
 
 The extension and a bare program with the same SDK (tests/bench/baseline) read the same account in turn,
-from a cloud that has AWS's latency, page sizes and limits (tests/bench). docs/speed.md says what the
-figures mean.
+from a cloud that has AWS's latency, page sizes and limits (tests/bench). `--apply` measures apply there,
+`--idle` what whoever calls nothing pays, `--old` asks the emulator for what the old engine took.
+docs/speed.md says what the figures mean.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
+import signal
+import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import chart
+import old_engine
 import psycopg
+from meter import Meter
 from ruler import Ruler
 from testbed import (
     REGION,
@@ -29,7 +35,9 @@ from testbed import (
     TestbedError,
     check_installed,
     server_environment,
+    terminated,
 )
+from workloads import WORKLOADS
 
 #: What a thousand things are: those that AWS lists in bulk, and those of a whole account, many of which
 #: have to be asked about one by one.
@@ -71,12 +79,16 @@ MODULES = (
     *("aws_cloudwatch", "aws_ecr", "aws_ecs_fargate", "aws_elb", "aws_iam"),
     *("aws_security_group", "aws_vpc"),
 )
+#: An account as new, in one region: a VPC with a subnet in each zone, and a security group.
+NEW = {"vpcs": 1, "subnets": 3, "security_groups": 1, "regions": 1}
 STATEMENTS = {
     "install": f"SELECT * FROM iasql_install{MODULES}",
     "sync": "SELECT * FROM iasql_sync()",
     "plan": "SELECT * FROM iasql_plan_apply()",
+    "apply": "SELECT * FROM iasql_apply()",
 }
-TICKS = os.sysconf("SC_CLK_TCK")
+READS = "install", "sync", "plan"
+DRAWING = Path(__file__).resolve().parent.parent / "docs" / "speed.svg"
 
 
 @dataclass
@@ -97,84 +109,62 @@ class Figures:
 
     statement: str
     floor: float
-    baseline: float
+    #: Of what has no baseline, none.
+    baseline: float | None
     wall: float
     over_floor: float
-    over_baseline: float
+    over_baseline: float | None
     needed: int
     over_needed: float
     throttled: int
     cpu_backend: float
     cpu_worker: float
-    cpu_baseline: float
+    cpu_baseline: float | None
     memory_mb: float
+
+    @classmethod
+    def of(
+        cls, statement: str, floor: float, needed: int, engine: Cost, baseline: Cost | None = None
+    ) -> Figures:
+        return cls(
+            statement=statement,
+            floor=floor,
+            baseline=baseline.wall if baseline else None,
+            wall=engine.wall,
+            over_floor=engine.wall / floor,
+            over_baseline=engine.wall / baseline.wall if baseline else None,
+            needed=needed,
+            over_needed=engine.calls / needed,
+            throttled=engine.throttled,
+            cpu_backend=engine.backend_cpu,
+            cpu_worker=engine.cpu - engine.backend_cpu,
+            cpu_baseline=baseline.cpu if baseline else None,
+            memory_mb=engine.memory,
+        )
 
 
 def account(mix: str, objects: int, regions: int) -> dict[str, int]:
     """An account of so many things per region."""
     sizes = {kind: math.ceil(share * objects / 1000) for kind, share in MIXES[mix].items()}
     sizes = {kind: size * (regions if kind in GLOBAL else 1) for kind, size in sizes.items()}
-    none = dict.fromkeys(MIXES["whole"], 0) | {"public_repositories": 0}
-    return none | sizes | {"vpcs": VPCS, "regions": regions}
+    return exactly(sizes | {"vpcs": VPCS, "regions": regions})
 
 
-# What a process takes
+def exactly(sizes: dict[str, int]) -> dict[str, int]:
+    """An account of that, and nothing else."""
+    return dict.fromkeys(MIXES["whole"], 0) | {"public_repositories": 0} | sizes
 
 
-def cpu_seconds(pid: int) -> float:
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / TICKS
+Pair = tuple[float, float]
 
 
-def own_memory(pid: int) -> float:
-    """Megabytes, without the buffers that all processes of the server share."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    sizes = {name: words for name, _, words in (line.partition(":") for line in lines)}
-    kilobytes = [int(sizes[name].split()[0]) for name in ("RssAnon", "RssFile")]
-    return sum(kilobytes) / 1024
+@dataclass
+class Idle:
+    """Lower quartiles, in milliseconds: what else the machine does only ever adds."""
 
-
-class Meter:
-    """Looks at a backend, and at the worker that works for it, every few milliseconds."""
-
-    def __init__(self, backend: int, postmaster: int) -> None:
-        self.backend, self.postmaster = backend, postmaster
-        self.cpu: dict[int, float] = {}
-        self.start: dict[int, float] = {}
-        self.memory = 0.0
-        self.ended = threading.Event()
-        self.thread = threading.Thread(target=self._watch)
-
-    def __enter__(self) -> Meter:
-        self.start = {self.backend: cpu_seconds(self.backend)}
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ended.set()
-        self.thread.join()
-
-    def _watch(self) -> None:
-        children = Path(f"/proc/{self.postmaster}/task/{self.postmaster}/children")
-        while not self.ended.wait(0.005):
-            memory = 0.0
-            for pid in map(int, children.read_text().split()):
-                try:
-                    if pid == self.backend or b"iasql" in Path(f"/proc/{pid}/cmdline").read_bytes()[:30]:
-                        self.cpu[pid] = cpu_seconds(pid)
-                        memory += own_memory(pid)
-                except (FileNotFoundError, ProcessLookupError, KeyError):
-                    # It has ended, or is about to.
-                    continue
-            self.memory = max(self.memory, memory)
-
-    @property
-    def backend_cpu(self) -> float:
-        return cpu_seconds(self.backend) - self.start[self.backend]
-
-    @property
-    def worker_cpu(self) -> float:
-        return sum(spent for pid, spent in self.cpu.items() if pid != self.backend)
+    what: str
+    ours: float
+    other: float
 
 
 class Bench:
@@ -217,23 +207,31 @@ class Bench:
 
     def counted(self, run: Callable[[], Cost]) -> Cost:
         """A run against full buckets, with the calls it made."""
-        self.ruler.reset(self.latency_ms, **self.sizes)
+        self.ruler.refill()
         cost = run()
         told = self.ruler.calls()
         cost.calls, cost.throttled = told["calls"], told["throttled"]
         return cost
 
-    def baseline(self, first: bool) -> tuple[Cost, float]:
-        """What the bare program takes, and the floor: what the calls it makes take at the least."""
+    def floor(self, chain: int) -> float:
+        """What the calls since the last refill take at the least, if the longest chain is so long."""
+        refills: list[float] = [
+            (bucket["calls"] - bucket["burst"]) / bucket["refill"]
+            for bucket in self.ruler.calls()["buckets"]
+        ]
+        return max(chain * self.latency_ms / 1000, *refills)
+
+    def baseline(self, first: bool) -> tuple[Cost, int]:
+        """What the bare program takes, and how many of its calls have to follow each other."""
         program = os.environ.get("IASQL_BASELINE", "iasql-baseline")
         environment = server_environment(
             TEST_CREDENTIALS
             | {"AWS_ENDPOINT_URL": self.ruler.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
         )
-        depth = 0
+        chain = 0
 
         def run() -> Cost:
-            nonlocal depth
+            nonlocal chain
             before, began = os.times(), time.monotonic()
             done = subprocess.run(
                 [program, "first" if first else "again", *self.regions],
@@ -244,16 +242,11 @@ class Bench:
             wall, after = time.monotonic() - began, os.times()
             if done.returncode:
                 raise TestbedError(f"the baseline failed: {done.stderr}")
-            depth = int(done.stdout)
+            chain = int(done.stdout)
             spent = [after[at] - before[at] for at in (2, 3)]
             return Cost(wall, cpu=sum(spent))
 
-        cost = self.counted(run)
-        refills = [
-            (bucket["calls"] - bucket["burst"]) / bucket["refill"]
-            for bucket in self.ruler.calls()["buckets"]
-        ]
-        return cost, max(depth * self.latency_ms / 1000, *refills)
+        return self.counted(run), chain
 
     def database(self) -> str:
         """A new one, with the extension in it, and the account's regions switched on."""
@@ -262,7 +255,7 @@ class Bench:
         self.testbed.server.query(f"CREATE DATABASE {name}")
         self.testbed.server.query("CREATE EXTENSION iasql", name)
         if len(self.regions) > 1:
-            self.ruler.reset(0, **self.sizes)
+            self.ruler.refill()
             names = ", ".join(f"'{region}'" for region in self.regions)
             self.testbed.server.query(f"SELECT default_aws_region('{REGION}')", name)
             self.testbed.server.query(
@@ -270,9 +263,12 @@ class Bench:
             )
         return name
 
+    def connect(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(self.testbed.server.url(database), autocommit=True)
+
     def engine(self, database: str, statement: str) -> Cost:
         """What the extension takes, in a new session."""
-        with psycopg.connect(self.testbed.server.url(database), autocommit=True) as connection:
+        with self.connect(database) as connection:
             postmaster = self.testbed.server.pid
             assert postmaster is not None
 
@@ -288,9 +284,9 @@ class Bench:
             return self.counted(run)
 
     def check(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
-        """All was found, and nothing has changed."""
+        """What an install finds is all there is; a sync and a plan find nothing to do."""
         if statement != "install":
-            if rows:
+            if rows and statement != "apply":
                 raise TestbedError(f"{statement} of an unchanged account: {rows[:5]}")
             return
         found = sum(count for _, table, count in rows if not table.endswith("_security_groups"))
@@ -301,48 +297,154 @@ class Bench:
         if found != expected:
             raise TestbedError(f"{found} rows of {expected}: {rows}")
 
-    def measure(self, runs: int) -> list[Figures]:
-        """The figures of each statement; of several runs, those of the fastest."""
-        baselines = {name: [] for name in STATEMENTS}
-        engines = {name: [] for name in STATEMENTS}
+    def reads(self, runs: int) -> list[Figures]:
+        """The figures of install, sync and plan; of several runs, those of the fastest."""
+        self.ruler.reset(self.latency_ms, **self.sizes)
+        bests: dict[str, Figures] = {}
+        baselines: dict[str, Cost] = {}
+        engines: dict[str, Cost] = {}
+        wall = lambda cost: cost.wall  # noqa: E731
         for _ in range(runs):
             database = self.database()
-            for name in STATEMENTS:
-                baselines[name].append(self.baseline(first=name == "install"))
-                engines[name].append(self.engine(database, name))
+            for name in READS:
+                baseline, chain = self.baseline(first=name == "install")
+                floor = self.floor(chain)
+                baseline = baselines[name] = min(baselines.get(name, baseline), baseline, key=wall)
+                engine = self.engine(database, name)
+                engine = engines[name] = min(engines.get(name, engine), engine, key=wall)
+                needed = baseline.calls - baseline.throttled
+                bests[name] = Figures.of(name, floor, needed, engine, baseline)
+        return list(bests.values())
+
+    def applies(self, name: str, count: int) -> list[Figures]:
+        """The figures of an apply that makes so many things in a new account, and of one that removes
+        them. Both read the account first, and so do the calls they need."""
+        self.ruler.reset(self.latency_ms, **self.sizes)
+        database, workload = self.database(), WORKLOADS[name]
         figures = []
-        for name in STATEMENTS:
-            (baseline, floor) = min(baselines[name], key=lambda run: run[0].wall)
-            engine = min(engines[name], key=lambda run: run.wall)
-            figures.append(
-                Figures(
-                    statement=name,
-                    floor=floor,
-                    baseline=baseline.wall,
-                    wall=engine.wall,
-                    over_floor=engine.wall / floor,
-                    over_baseline=engine.wall / baseline.wall,
-                    needed=baseline.calls - baseline.throttled,
-                    over_needed=engine.calls / (baseline.calls - baseline.throttled),
-                    throttled=engine.throttled,
-                    cpu_backend=engine.backend_cpu,
-                    cpu_worker=engine.cpu - engine.backend_cpu,
-                    cpu_baseline=baseline.cpu,
-                    memory_mb=engine.memory,
+        with self.connect(database) as connection:
+            connection.execute(STATEMENTS["install"].encode())
+            for statement, change in (
+                ("apply", workload.insert(count)),
+                ("delete", "SELECT delete_all_records()"),
+            ):
+                connection.execute(change.encode())
+                _, chain = self.baseline(first=False)
+                self.ruler.need(REGION, workload.needs(statement, count))
+                told = self.ruler.calls()
+                floor = self.floor(chain + workload.chain(statement))
+                engine = self.engine(database, "apply")
+                figures.append(
+                    Figures.of(f"{statement} {count:,} {name}", floor, needed(told), engine)
                 )
-            )
+                show(told, self.ruler.calls())
+                self.ruler.refill()
+                rows = connection.execute(STATEMENTS["plan"].encode()).fetchall()
+                self.check("plan", rows)
+                made = self.ruler.calls()["made"]
+                if (made > 0) != (statement == "apply"):
+                    raise TestbedError(f"{made} things are in the cloud after {statement}")
         return figures
 
+    def idle(self) -> list[Idle]:
+        """What a session pays that calls nothing, and how soon a plan has its first row."""
+        self.ruler.reset(self.latency_ms, **self.sizes)
+        database, bare = self.database(), "bare"
+        with self.connect(database) as connection:
+            connection.execute(STATEMENTS["install"].encode())
+        # The same tables with the same rows, and no extension.
+        self.testbed.server.query(f"CREATE DATABASE {bare} TEMPLATE {database}")
+        self.testbed.server.query("DROP EXTENSION iasql CASCADE", bare)
 
-def table(figures: list[Figures]) -> str:
+        def session(name: str) -> float:
+            began = time.perf_counter()
+            with self.connect(name) as connection:
+                connection.execute("SELECT * FROM security_group").fetchall()
+            return time.perf_counter() - began
+
+        def statement(name: str) -> float:
+            with self.connect(name) as connection:
+                connection.execute("SELECT 1")
+                began = time.perf_counter()
+                connection.execute("SELECT * FROM security_group").fetchall()
+                return time.perf_counter() - began
+
+        def plan(name: str) -> float:
+            self.ruler.refill()
+            with self.connect(name) as connection:
+                began = time.perf_counter()
+                connection.execute(STATEMENTS["plan"].encode()).fetchone()
+                return time.perf_counter() - began
+
+        def apart(times: int, ours: Callable[[], float], other: Callable[[], float]) -> Pair:
+            # In turn, and neither always first, so that a busy machine slows both.
+            turns = [
+                (ours(), other()) if at % 2 else (other(), ours())[::-1] for at in range(times)
+            ]
+            left, right = zip(*turns, strict=True)
+            return quartile(left), quartile(right)
+
+        sessions = apart(300, lambda: session(database), lambda: session(bare))
+        statements = apart(300, lambda: statement(database), lambda: statement(bare))
+        with self.connect(database) as connection:
+            connection.execute("INSERT INTO log_group (log_group_name) VALUES ('new')")
+        plans = apart(10, lambda: plan(database), lambda: self.baseline(first=False)[0].wall)
+        return [
+            Idle("connect and SELECT: with and without the extension", *sessions),
+            Idle("SELECT in a session: with and without the extension", *statements),
+            Idle("first row of a plan: extension and baseline", *plans),
+        ]
+
+
+def quartile(seconds: Sequence[float]) -> float:
+    return statistics.quantiles(seconds, n=4)[0] * 1000
+
+
+def needed(told: dict[str, Any]) -> int:
+    calls: int = told["calls"] - told["throttled"]
+    return calls
+
+
+def show(needed: dict[str, Any], made: dict[str, Any]) -> None:
+    """By operation, where more calls were made than needed."""
+    for name, (calls, throttled) in sorted(made["operations"].items()):
+        least = needed["operations"].get(name, (0, 0))[0]
+        if calls != least:
+            print(f"{name}: {calls} calls, {least} needed, {throttled} throttled", file=sys.stderr)
+
+
+def table(lines: list[Any]) -> str:
     """As Markdown, so that it can go into docs/speed.md as it is."""
-    names = [field.name.replace("_", " ") for field in fields(Figures)]
-    cells = [
-        [f"{value:.2f}" if isinstance(value, float) else str(value) for value in vars(one).values()]
-        for one in figures
-    ]
-    lines = [names, ["---"] * len(names), *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    names = [field.name.replace("_", " ") for field in fields(lines[0])]
+    cells = [[cell(value) for value in vars(line).values()] for line in lines]
+    rows = [names, ["---"] * len(names), *cells]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case float():
+            return f"{value:.2f}"
+        case _:
+            return str(value)
+
+
+@contextlib.contextmanager
+def started(
+    latency_ms: int, sizes: dict[str, int], testbed: Testbed | None = None
+) -> Iterator[Bench]:
+    bench = Bench(testbed or Testbed.temporary(), latency_ms, sizes)
+    try:
+        bench.start()
+        yield bench
+    finally:
+        bench.stop()
+
+
+def numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 def main() -> None:
@@ -352,16 +454,45 @@ def main() -> None:
     parser.add_argument("--latency", type=int, default=50, help="milliseconds per call")
     parser.add_argument("--mix", choices=MIXES, default="bulk", help="what the things are")
     parser.add_argument("--runs", type=int, default=3, help="of which the fastest counts")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--apply", choices=WORKLOADS, nargs="?", const="", help="apply and delete, of all or one"
+    )
+    instead.add_argument("--idle", action="store_true", help="what a session pays for nothing")
+    instead.add_argument("--old", action="store_true", help="what the old engine was measured at")
+    instead.add_argument(
+        "--chart", type=numbers, metavar="N,N,...", help="draw docs/speed.svg for so many things"
+    )
+    parser.add_argument("--count", type=int, help="things to apply, instead of each workload's own")
     asked = parser.parse_args()
-    sizes = account(asked.mix, asked.objects, asked.regions)
-    bench = Bench(Testbed.temporary(), asked.latency, sizes)
+    signal.signal(signal.SIGTERM, terminated)
     try:
-        bench.start()
-        print(table(bench.measure(asked.runs)))
+        if asked.old:
+            print(table(old_engine.compared(asked.runs)))
+            return
+        if asked.chart:
+            figures = {}
+            for objects in asked.chart:
+                sizes = account(asked.mix, objects, asked.regions)
+                with started(asked.latency, sizes) as bench:
+                    figures[objects] = bench.reads(asked.runs)
+                print(f"{objects:,}\n\n{table(figures[objects])}\n")
+            DRAWING.write_text(chart.growth(figures))
+            return
+        new = asked.idle or asked.apply is not None
+        sizes = exactly(NEW) if new else account(asked.mix, asked.objects, asked.regions)
+        with started(asked.latency, sizes) as bench:
+            if asked.idle:
+                print(table(bench.idle()))
+            elif asked.apply is not None:
+                names = [asked.apply] if asked.apply else list(WORKLOADS)
+                for name in names:
+                    count = asked.count or WORKLOADS[name].count
+                    print(table(bench.applies(name, count)), flush=True)
+            else:
+                print(table(bench.reads(asked.runs)))
     except TestbedError as error:
         sys.exit(f"speed: {error}")
-    finally:
-        bench.stop()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 //! What the account holds: so many of each kind in each of its regions, worked out when asked.
 //!
-//! Nothing is stored, so that an account of 100,000 things costs no memory. The things refer to each other
-//! as those of a real account do: subnets to VPCs, listeners to load balancers and target groups.
+//! Nothing of that is stored, so that an account of 100,000 things costs no memory. The things refer to each
+//! other as those of a real account do: subnets to VPCs, listeners to load balancers and target groups. What
+//! is made besides stands in [`Made`].
 
+use crate::made::Made;
 use serde::{Deserialize, Serialize};
 
 pub const ACCOUNT: &str = "123456789012";
@@ -81,16 +83,17 @@ impl Default for Account {
 }
 
 /// The part of an account that is in one region.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Region<'a> {
     pub name: &'a str,
     number: usize,
     account: &'a Account,
+    pub made: &'a Made,
 }
 
 impl Account {
     /// What is in a region; nothing, in those that are empty.
-    pub fn region<'a>(&'a self, name: &'a str) -> Region<'a> {
+    pub fn region<'a>(&'a self, name: &'a str, made: &'a Made) -> Region<'a> {
         const EMPTY: &Account = &Account {
             regions: 0,
             vpcs: 0,
@@ -110,9 +113,14 @@ impl Account {
             task_definitions: 0,
         };
         match REGIONS.iter().take(self.regions).position(|region| *region == name) {
-            Some(number) => Region { name, number, account: self },
-            None => Region { name, number: 0, account: EMPTY },
+            Some(number) => Region { name, number, account: self, made },
+            None => Region { name, number: 0, account: EMPTY, made },
         }
+    }
+
+    /// What is in no region.
+    pub fn everywhere<'a>(&'a self, made: &'a Made) -> Region<'a> {
+        Region { name: "", number: 0, account: self, made }
     }
 }
 
@@ -128,6 +136,25 @@ impl Region<'_> {
     /// An ID as EC2 gives them.
     pub fn id(&self, kind: &str, number: usize) -> String {
         format!("{kind}-{:05x}{number:012x}", self.number)
+    }
+
+    /// The number in such an ID.
+    pub fn number(id: &str) -> Option<usize> {
+        usize::from_str_radix(id.get(id.len().checked_sub(12)?..)?, 16).ok()
+    }
+
+    /// What was made of a kind, as far as it has all parts.
+    pub fn made(&self, kind: &str, parts: &[String]) -> Vec<String> {
+        self.made.find(self.name, kind, parts)
+    }
+
+    pub fn keep(&self, kind: &str, thing: String) {
+        self.made.keep(self.name, kind, thing);
+    }
+
+    /// Takes out what has this part; says whether there was such a thing.
+    pub fn drop(&self, kind: &str, part: String) -> bool {
+        self.made.change(self.name, kind, &[part], |_| None) > 0
     }
 
     pub fn arn(&self, service: &str, resource: &str) -> String {

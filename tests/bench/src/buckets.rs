@@ -57,6 +57,13 @@ impl Buckets {
         }
         Ok(())
     }
+
+    /// Counts calls as if they had come, without a look at the tokens.
+    pub fn count(&mut self, region: &str, service: &str, operation: &str, calls: u64) {
+        for (key, limit) in limits::of(region, service, operation) {
+            self.0.entry(key).or_insert_with(|| Bucket::new(limit)).asked += calls;
+        }
+    }
 }
 
 #[cfg(test)]

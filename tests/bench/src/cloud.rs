@@ -4,6 +4,7 @@ use crate::account::Account;
 use crate::answers;
 use crate::buckets::{Bucket, Buckets};
 use crate::limits::Key;
+use crate::made::Made;
 use hyper::StatusCode;
 use iasql_front::request::Call;
 use iasql_front::shape::{Answer, throttle};
@@ -22,6 +23,15 @@ pub struct Settings {
     pub account: Account,
 }
 
+/// So many calls that something takes.
+#[derive(Debug, Deserialize)]
+struct Need {
+    region: String,
+    service: String,
+    operation: String,
+    calls: u64,
+}
+
 /// The cloud.
 #[derive(Default)]
 pub struct Cloud(Mutex<State>);
@@ -29,6 +39,7 @@ pub struct Cloud(Mutex<State>);
 #[derive(Default)]
 struct State {
     settings: Arc<Settings>,
+    made: Arc<Made>,
     buckets: Buckets,
     /// Answers, and those that said "too many", by service and operation.
     calls: BTreeMap<String, (u64, u64)>,
@@ -37,32 +48,33 @@ struct State {
 impl Cloud {
     /// Answers a call as AWS would.
     pub async fn serve(&self, call: Call) -> Answer {
-        let (settings, allowed) = self.admit(&call);
+        let (settings, made, allowed) = self.admit(&call);
         if settings.latency_ms > 0 {
             tokio::time::sleep(Duration::from_millis(settings.latency_ms)).await;
         }
         let outcome = match allowed {
-            true => answers::answer(&settings.account, &call),
+            true => answers::answer(&settings.account, &made, &call),
             false => Err(throttle(&call)),
         };
         outcome.unwrap_or_else(|failure| Answer::failure(&call, &failure))
     }
 
-    fn admit(&self, call: &Call) -> (Arc<Settings>, bool) {
+    fn admit(&self, call: &Call) -> (Arc<Settings>, Arc<Made>, bool) {
         let mut state = self.state();
         let allowed = state.buckets.take(&call.region, &call.service, &call.operation).is_ok();
         let count = state.calls.entry(format!("{} {}", call.service, call.operation)).or_default();
         count.0 += 1;
         count.1 += u64::from(!allowed);
-        (state.settings.clone(), allowed)
+        (state.settings.clone(), state.made.clone(), allowed)
     }
 
-    /// Answers whoever measures: `calls` tells what came since `reset`, which fills all buckets and may
-    /// bring new settings.
+    /// Answers whoever measures: `calls` tells what came since `reset`, which fills all buckets; with new
+    /// settings it also forgets what was made. `need` counts calls as if they had come.
     pub fn admin(&self, path: &str, body: &[u8]) -> Answer {
         let answer = match path {
             "/_bench/health" => Ok(json!({"ok": true})),
             "/_bench/calls" => Ok(self.calls()),
+            "/_bench/need" => self.need(body),
             "/_bench/reset" => self.reset(body),
             _ => Err(format!("there is no {path}")),
         };
@@ -85,17 +97,31 @@ impl Cloud {
             "calls": state.calls.values().map(|(calls, _)| calls).sum::<u64>(),
             "throttled": state.calls.values().map(|(_, throttled)| throttled).sum::<u64>(),
             "operations": state.calls,
+            "made": state.made.len(),
             "buckets": state.buckets.0.iter().map(bucket).collect::<Vec<_>>(),
         })
     }
 
+    fn need(&self, body: &[u8]) -> Result<Value, String> {
+        let needs: Vec<Need> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let mut state = self.state();
+        for Need { region, service, operation, calls } in needs {
+            state.buckets.count(&region, &service, &operation, calls);
+            state.calls.entry(format!("{service} {operation}")).or_default().0 += calls;
+        }
+        Ok(json!({}))
+    }
+
     fn reset(&self, body: &[u8]) -> Result<Value, String> {
         let mut state = self.state();
-        let settings = match body {
-            [] => state.settings.clone(),
-            body => Arc::new(serde_json::from_slice(body).map_err(|error| error.to_string())?),
+        let (settings, made) = match body {
+            [] => (state.settings.clone(), state.made.clone()),
+            body => {
+                let settings = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+                (Arc::new(settings), Arc::default())
+            }
         };
-        *state = State { settings, ..State::default() };
+        *state = State { settings, made, ..State::default() };
         Ok(json!(*state.settings))
     }
 

@@ -40,8 +40,15 @@ const LIMITS: &[Limit] = &[
     limit("ecs", &["DescribeTaskDefinition", "ListTaskDefinition*"], "definitions", 50.0, 20.0),
     limit("ecs", &["DescribeServices", "ListServices*"], "services", 100.0, 20.0),
     limit("ecs", &["DescribeClusters", "ListClusters"], "clusters", 50.0, 20.0),
-    limit("ecs", &["RegisterTaskDefinition"], "definition writes", 20.0, 1.0),
+    limit(
+        "ecs",
+        &["RegisterTaskDefinition", "DeregisterTaskDefinition"],
+        "definition writes",
+        20.0,
+        1.0,
+    ),
     limit("ecs", &["*Service"], "service writes", 50.0, 5.0),
+    limit("ecs", &["CreateCluster", "DeleteCluster"], "cluster writes", 20.0, 1.0),
     limit("ecs", &["*"], "rest", 20.0, 1.0),
     // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
     limit("logs", &["DescribeLogGroups", "CreateLogGroup", "DeleteLogGroup"], "", 10.0, 10.0),

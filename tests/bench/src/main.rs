@@ -1,12 +1,13 @@
 //! A cloud to measure against: `iasql-bench --listen 127.0.0.1:0`.
 //!
-//! It speaks the calls that read every table there is, over an account of any size ([`account`]), and takes
-//! what AWS takes to answer: a set latency, pages no larger than AWS's, and tokens from AWS's buckets
-//! ([`limits`]); whoever has none is throttled in the service's own words. It counts calls, and so tells how
-//! many were needed, made, and one too many.
+//! It speaks the calls that read every table there is, over an account of any size ([`account`]), and those
+//! that make and remove what the tutorial deploys ([`made`]). It takes what AWS takes to answer: a set
+//! latency, pages no larger than AWS's, and tokens from AWS's buckets ([`limits`]); whoever has none is
+//! throttled in the service's own words. It counts calls, and so tells how many were needed, made, and one
+//! too many.
 //!
-//! It is a ruler, not an emulator: it changes nothing, filters nothing, and refuses, loudly, what it does
-//! not know. That it answers like the emulator is what `tests/test_bench.py` checks.
+//! It is a ruler, not an emulator: it checks nothing, has everything ready at once, and refuses, loudly, what
+//! it does not know. That it answers like the emulator is what `tests/test_bench.py` checks.
 
 #![expect(
     clippy::disallowed_methods,
@@ -18,6 +19,7 @@ mod answers;
 mod buckets;
 mod cloud;
 mod limits;
+mod made;
 
 use crate::cloud::Cloud;
 use http_body_util::{BodyExt, Full};

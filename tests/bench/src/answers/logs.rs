@@ -2,11 +2,14 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/Welcome.html>
 //! <https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html>
 
-use super::{Page, texts};
+use super::{All, Page, json_text, missing, texts};
 use crate::account::{MADE_SECONDS, Region};
+use crate::made::member;
 use iasql_front::request::Call;
 use iasql_front::shape::Answer;
 use serde_json::{Value, json};
+
+const GROUPS: &str = "log groups";
 
 pub fn answer(region: Region<'_>, call: &Call) -> Option<Answer> {
     if call.json.get("logGroupNamePrefix").is_some() {
@@ -14,14 +17,27 @@ pub fn answer(region: Region<'_>, call: &Call) -> Option<Answer> {
     }
     match call.operation.as_str() {
         "DescribeLogGroups" => {
-            let page = Page::json(region.log_groups, call, "limit", 50, 50);
-            Some(page.answer("logGroups", |number| group(region, number)))
+            let counted = |number| group(region, &name(number), Some(7));
+            let all = All::of(region, GROUPS, &[], region.log_groups, &counted);
+            let page = Page::json(all.len(), call, "limit", 50, 50);
+            Some(page.answer("logGroups", |at| all.get(at)))
         }
         "ListTagsForResource" => Some(Answer::json(&json!({"tags": {"team": "bench"}}))),
+        "CreateLogGroup" if call.json.get("tags").is_none() => {
+            region.keep(GROUPS, group(region, call.member("logGroupName")?, None));
+            Some(json_text(String::new()))
+        }
+        "DeleteLogGroup" => {
+            match region.drop(GROUPS, member("logGroupName", call.member("logGroupName")?)) {
+                true => Some(json_text(String::new())),
+                false => Some(missing(call, "ResourceNotFoundException")),
+            }
+        }
         _ => None,
     }
 }
 
+/// Of those with tags; what was made has none.
 pub fn tags(region: Region<'_>, call: &Call) -> Option<Answer> {
     if call.operation != "GetResources" || texts(call, "ResourceTypeFilters") != ["logs"] {
         return None;
@@ -43,17 +59,19 @@ fn name(number: usize) -> String {
     format!("/bench/group-{number:06}")
 }
 
-fn group(region: Region<'_>, number: usize) -> Value {
-    let name = name(number);
+fn group(region: Region<'_>, name: &str, days: Option<u32>) -> String {
     let arn = region.arn("logs", &format!("log-group:{name}"));
-    json!({
+    let mut group = json!({
         "arn": format!("{arn}:*"),
         "creationTime": MADE_SECONDS as u64 * 1000,
         "logGroupArn": arn,
         "logGroupClass": "STANDARD",
         "logGroupName": name,
         "metricFilterCount": 0,
-        "retentionInDays": 7,
         "storedBytes": 0,
-    })
+    });
+    if let Some(days) = days {
+        group["retentionInDays"] = json!(days);
+    }
+    group.to_string()
 }

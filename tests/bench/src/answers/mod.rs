@@ -7,23 +7,24 @@ mod elb;
 mod iam;
 mod logs;
 
-use crate::account::Account;
+use crate::account::{Account, Region};
+use crate::made::{Made, has};
 use hyper::StatusCode;
 use iasql_front::request::Call;
 use iasql_front::shape::{Answer, Failure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::ops::Range;
 
 /// Answers a call, or says that it is none of those that are measured.
-pub fn answer(account: &Account, call: &Call) -> Result<Answer, Failure> {
-    let region = account.region(&call.region);
+pub fn answer(account: &Account, made: &Made, call: &Call) -> Result<Answer, Failure> {
+    let (region, everywhere) = (account.region(&call.region, made), account.everywhere(made));
     let answer = match call.service.as_str() {
         "ec2" => ec2::answer(region, call),
         "ecr" => ecr::answer(region, call),
         "ecr-public" => ecr::public(account, call),
         "ecs" => ecs::answer(region, call),
         "elbv2" => elb::answer(region, call),
-        "iam" => iam::answer(account, call),
+        "iam" => iam::answer(everywhere, call),
         "logs" => logs::answer(region, call),
         "sts" => iam::identity(call),
         "tagging" => logs::tags(region, call),
@@ -64,19 +65,60 @@ impl Page {
         self.next.iter().map(|next| format!("<{name}>{next}</{name}>")).collect()
     }
 
-    /// The things on it.
-    fn each(&self, one: impl FnMut(usize) -> String) -> String {
+    /// The things on it, in XML.
+    fn each(&self, one: impl Fn(usize) -> String) -> String {
         self.range.clone().map(one).collect()
     }
 
-    /// An answer with them, and with the token.
-    fn answer(&self, name: &str, one: impl FnMut(usize) -> Value) -> Answer {
-        let mut answer = json!({name: self.range.clone().map(one).collect::<Vec<_>>()});
-        if let Some(next) = &self.next {
-            answer["nextToken"] = json!(next);
-        }
-        Answer::json(&answer)
+    /// An answer with them, and with the token, in JSON.
+    fn answer(&self, name: &str, one: impl Fn(usize) -> String) -> Answer {
+        let found: Vec<_> = self.range.clone().map(one).collect();
+        let next = self.next.iter().map(|next| format!(",\"nextToken\":\"{next}\""));
+        let next: String = next.collect();
+        json_text(format!("{{\"{name}\":[{}]{next}}}", found.join(",")))
     }
+}
+
+/// What there is of a kind: what the counts say, and after that what was made.
+struct All<'a> {
+    counted: Vec<usize>,
+    one: &'a dyn Fn(usize) -> String,
+    made: Vec<String>,
+}
+
+impl<'a> All<'a> {
+    /// As far as the text of a thing has all `parts`.
+    fn of(
+        region: Region<'_>,
+        kind: &str,
+        parts: &[String],
+        count: usize,
+        one: &'a dyn Fn(usize) -> String,
+    ) -> Self {
+        let counted = (0..count).filter(|number| parts.is_empty() || has(&one(*number), parts));
+        Self { counted: counted.collect(), one, made: region.made(kind, parts) }
+    }
+
+    fn len(&self) -> usize {
+        self.counted.len() + self.made.len()
+    }
+
+    fn get(&self, at: usize) -> String {
+        match self.counted.get(at) {
+            Some(number) => (self.one)(*number),
+            None => self.made[at - self.counted.len()].clone(),
+        }
+    }
+}
+
+/// An answer of a JSON service that is text already.
+fn json_text(body: String) -> Answer {
+    Answer::new(StatusCode::OK, "application/x-amz-json-1.1", body)
+}
+
+/// The answer that something was asked for that is not there.
+fn missing(call: &Call, code: &str) -> Answer {
+    Answer::failure(call, &Failure::refuse(code, "It is not there."))
 }
 
 /// An answer of a query service.
