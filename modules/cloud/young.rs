@@ -142,7 +142,8 @@ impl Thing {
             Some(id) => self.table.cloud_id(&seen.row) == Some(id),
             None => {
                 let marked = seen.mark.as_ref().is_some_and(|mark| *mark == self.mark);
-                marked || self.row().is_some_and(|row| compare::same_key(self.table, row, &seen.row))
+                marked
+                    || self.row().is_some_and(|row| compare::same_key(self.table, row, &seen.row))
             }
         }
     }
@@ -254,7 +255,8 @@ impl Listed {
             let known = name.is_some_and(has) || self.failed.contains(&thing.scope);
             thing.made && thing.now.is_some() && whole.contains(&thing.scope) && !known
         });
-        let mut questions: Vec<(&Thing, Option<Seen>)> = missing.map(|thing| (thing, None)).collect();
+        let mut questions: Vec<(&Thing, Option<Seen>)> =
+            missing.map(|thing| (thing, None)).collect();
         for (scope, seen) in self.outdated {
             let table = resource(&scope.table).map(super::Erased::table);
             match table.and_then(|table| young.find(&scope, table, &seen.row)) {

@@ -153,7 +153,9 @@ fn a_length_takes_no_memory_and_too_much_is_refused_at_once() {
 
 #[test]
 fn what_comes_after_the_end_of_a_message_is_no_part_of_it() {
-    for broken in [&b"\"Run\"\"Run\""[..], b"\"Run\" x", b"\"Ran\"", b"\xff\xfe", b"", b"{\"Steps\":1}"] {
+    for broken in
+        [&b"\"Run\"\"Run\""[..], b"\"Run\" x", b"\"Ran\"", b"\xff\xfe", b"", b"{\"Steps\":1}"]
+    {
         let mut inbox = Inbox::default();
         inbox.put(&u32::try_from(broken.len()).unwrap().to_le_bytes());
         inbox.put(broken);
