@@ -61,7 +61,7 @@ CREATE TABLE iasql.journal (
   waited interval
 );
 CREATE INDEX ON iasql.journal (table_name, cloud_id);
-CREATE INDEX ON iasql.journal (id) WHERE fate IS NULL;
+CREATE INDEX ON iasql.journal (id) WHERE fate IS NULL OR fate = 'aborted';
 CREATE INDEX ON iasql.journal (id) WHERE outcome IS NULL;
 CREATE INDEX ON iasql.journal (ended_at);
 COMMENT ON TABLE iasql.journal IS 'Every change of the cloud: announced before its call, completed after it, in transactions of the worker''s own.';

@@ -118,7 +118,7 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
                        to_char((j.started_at - interval '1 minute') AT TIME ZONE 'UTC', \
                                'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"'), j.after)::text \
                 FROM iasql.journal j \
-                WHERE j.action = 'create' AND j.outcome IS DISTINCT FROM 'failed' AND j.fate IS DISTINCT FROM 'committed' \
+                WHERE j.action = 'create' AND j.outcome IS DISTINCT FROM 'failed' AND (j.fate IS NULL OR j.fate = 'aborted') \
                   AND j.table_name IN (SELECT json_array_elements_text($1::json)) \
                   AND NOT EXISTS (SELECT FROM iasql.journal d \
                                   WHERE d.table_name = j.table_name AND d.region = j.region AND d.cloud_id = j.cloud_id \

@@ -711,6 +711,29 @@ def test_a_hundred_thousand_rows_are_planned_in_bounded_time_and_memory(
     print(f"{seconds:.1f} s, {more} MB")
 
 
+def test_a_long_history_is_not_read_from_its_beginning(
+    db: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    install(db, "aws_cloudwatch")
+    db.sql("""INSERT INTO iasql.journal (call, started_at, ended_at, caller_pid, session_user_name,
+        role_name, application_name, system_id, fate, action, table_name, region, row_key, label,
+        cloud_id, reason, outcome, after)
+        SELECT 'apply', now() - interval '1 day', now() - interval '1 day', 1, '', '', '', '',
+               'committed', 'create', 'log_group', 'us-east-1', n::text, 'g' || n, 'arn' || n, '',
+               'done', '{}'
+        FROM generate_series(1, 50000) n""")
+    db.sql("ANALYZE iasql.journal")
+    scans = "SELECT seq_scan, idx_scan FROM pg_stat_all_tables WHERE relid = 'iasql.journal'::regclass"
+    # Of the last session's, the statistics come a moment late.
+    time.sleep(1)
+    [before] = db.sql(scans)
+    db.sql("INSERT INTO log_group (log_group_name) VALUES ('web')")
+    apply(db)
+    sync(db)
+    wait_until("use of an index", lambda: db.sql(scans)[0]["idx_scan"] >= before["idx_scan"] + 4)
+    assert db.sql(scans)[0]["seq_scan"] == before["seq_scan"]
+
+
 # The page
 
 
@@ -734,5 +757,5 @@ def test_every_test_that_a_page_names_exists(name: str) -> None:
 
 def test_the_page_has_every_invariant_and_fault() -> None:
     text = (ROOT / "docs/faults.md").read_text()
-    wanted = [f"I{n}" for n in range(1, 11)] + [f"F{n}" for n in range(1, 24) if n != 21]
+    wanted = [f"I{n}" for n in range(1, 11)] + [f"F{n}" for n in range(1, 25) if n != 21]
     assert [it for it in wanted if not re.search(rf"^\| {it} \|.*`[\w./]+::\w+`", text, re.M)] == []

@@ -794,5 +794,6 @@ mod tests {
         assert!(said.chars().count() < 700);
         let words = "You are not authorized. Encoded authorization failure message: AAAA";
         assert!(!refusal("UnauthorizedOperation", 403, words).failure().message.contains("AAAA"));
+        assert!(refusal(&"ä".repeat(10_000), 400, "").word().chars().count() < 700);
     }
 }
