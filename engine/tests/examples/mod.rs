@@ -1125,6 +1125,23 @@ fn of_a_target_made_anew_the_listener_is_made_anew_and_the_service_only_updated(
 }
 
 #[test]
+fn what_is_not_to_lead_to_something_made_anew_lets_go_of_it_first() {
+    let mut sim = fleet();
+    for table in ["listener", "service"] {
+        let pk = only(&sim, table);
+        sim.edit(table, &pk, "target_name", json!(null));
+    }
+    let target = only(&sim, "target");
+    sim.edit("target", &target, "port", json!(81));
+    in_order(&sim, &[("update", "listener"), ("delete", "target"), ("create", "target")]);
+    let (_, plan) = sim.plan();
+    let update = &plan.steps[step(&sim, "update", "listener") as usize];
+    let Action::Update { was, row } = &update.action else { unreachable!("an update") };
+    assert_eq!((&was[2], &row[2]), (&json!("web"), &Json::Null));
+    applies(&mut sim);
+}
+
+#[test]
 fn what_revises_is_shown_as_an_update_and_keeps_its_row() {
     let mut sim = fleet();
     let task = only(&sim, "task");
