@@ -325,9 +325,10 @@ async fn list(
             known.entry(scope.clone()).or_default().insert(id.to_owned(), row.clone());
         }
     }
+    await_journal(job.caller.pid).await?;
     let listed = RefCell::new(Listed::default());
-    let young = || Ok(Young::new(journal::young().map_err(internal)?, &resource));
-    let before = young()?;
+    let young = || Ok(Young::new(journal::young()?, &resource));
+    let before = young().map_err(internal)?;
     let read = async {
         let note = |report: Report| {
             caller.say(&listed.borrow_mut().note(report, &before, &resource));
@@ -337,12 +338,15 @@ async fn list(
     };
     // A wrong identity ends the call at once, whatever else is still being read.
     tokio::try_join!(identify, read)?;
-    // The journal is read last: it may have been written while the cloud was.
+    // The journal is read once more: it may have been written while the cloud was.
     await_journal(job.caller.pid).await?;
     let narrow = job.like.iter().map(|(scope, _)| scope);
     let scopes: Vec<Scope> = job.scopes.iter().chain(narrow).cloned().collect();
     let made = journal::made(&scopes).map_err(internal)?;
-    listed.into_inner().settle(&aws, &job.scopes, &young()?, &resource, &say).await;
+    listed
+        .into_inner()
+        .settle(&aws, &job.scopes, &young().map_err(internal)?, &resource, &say)
+        .await;
     caller.say(&Report::Made(made));
     caller.say(&Report::ReadAll);
     Ok(aws)

@@ -279,6 +279,7 @@ mod tests {
     use iasql_engine::Value;
     use iasql_engine::wire::Settings;
     use serde_json::json;
+    use std::slice::from_ref;
 
     fn scope() -> Scope {
         Scope { table: "vpc".to_owned(), region: "us-east-1".to_owned() }
@@ -349,21 +350,21 @@ mod tests {
     async fn what_somebody_else_has_changed_is_believed() {
         let (old, new, other) = (named("v-1", "a", 1), named("v-1", "a", 2), named("v-1", "a", 7));
         let world = World::new();
-        world.table("vpc").hold(&[other.clone()]);
+        world.table("vpc").hold(from_ref(&other));
         let changes = || vec![change(Some(old.clone()), Some(new.clone()), 0)];
         assert_eq!(believed(&world, &[other], changes()).await, [is("a", 7)]);
         assert_eq!(world.count("list"), 1, "nothing to ask again");
         // It was put back, and stays so.
         let world = World::new();
-        world.table("vpc").hold(&[old.clone()]);
+        world.table("vpc").hold(from_ref(&old));
         let began = Instant::now();
-        assert_eq!(believed(&world, &[old.clone()], changes()).await, [is("a", 1)]);
+        assert_eq!(believed(&world, from_ref(&old), changes()).await, [is("a", 1)]);
         assert!(world.count("list") > 2 && began.elapsed() < Duration::from_secs(3));
         // Of a change that is not so fresh any more, the second answer is taken.
         let world = World::new();
-        world.table("vpc").hold(&[old.clone()]);
+        world.table("vpc").hold(from_ref(&old));
         let changes = vec![change(Some(old.clone()), Some(new.clone()), 60)];
-        assert_eq!(believed(&world, &[old.clone()], changes).await, [is("a", 1)]);
+        assert_eq!(believed(&world, from_ref(&old), changes).await, [is("a", 1)]);
         assert_eq!(world.count("list"), 2);
     }
 
@@ -372,27 +373,27 @@ mod tests {
         let old = named("v-1", "a", 1);
         let world = World::new();
         let changes = || vec![change(Some(old.clone()), None, 0)];
-        assert_eq!(believed(&world, &[old.clone()], changes()).await, []);
+        assert_eq!(believed(&world, from_ref(&old), changes()).await, []);
         // Somebody has made it anew, and it has another id.
         let world = World::new();
         let new = named("v-2", "a", 1);
-        world.table("vpc").hold(&[new.clone()]);
-        assert_eq!(believed(&world, &[new.clone()], changes()).await, [is("a", 1)]);
+        world.table("vpc").hold(from_ref(&new));
+        assert_eq!(believed(&world, from_ref(&new), changes()).await, [is("a", 1)]);
         assert_eq!(world.count("list"), 1);
         // We have made it anew, and it has not: what it was before it was removed is old.
         let world = World::new();
         let again = named("v-1", "a", 2);
-        world.table("vpc").hold(&[again.clone()]);
+        world.table("vpc").hold(from_ref(&again));
         let mut changes = changes();
         changes.push(change(None, Some(again), 0));
-        assert_eq!(believed(&world, &[old.clone()], changes).await, [is("a", 2)]);
+        assert_eq!(believed(&world, from_ref(&old), changes).await, [is("a", 2)]);
     }
 
     #[tokio::test]
     async fn what_was_made_and_is_not_listed_is_asked_for() {
         let new = named("v-1", "a", 1);
         let world = World::new();
-        world.table("vpc").hold(&[new.clone()]);
+        world.table("vpc").hold(from_ref(&new));
         let made = || vec![change(None, Some(new.clone()), 0)];
         assert_eq!(believed(&world, &[], made()).await, [is("a", 1)]);
         // It is gone after all.
@@ -401,12 +402,12 @@ mod tests {
         assert!(world.count("list") > 2);
         // Nobody misses what has no row.
         let world = World::new();
-        world.table("vpc").hold(&[new.clone()]);
+        world.table("vpc").hold(from_ref(&new));
         let unwanted = vec![Change { wanted: false, ..made().remove(0) }];
         assert_eq!(believed(&world, &[], unwanted).await, []);
         // An answer without an id: it goes by its key.
         let nameless = vec![change(None, Some(row("a", 1)), 0)];
         assert_eq!(believed(&world, &[], nameless.clone()).await, [is("a", 1)]);
-        assert_eq!(believed(&world, &[new.clone()], nameless).await, [is("a", 1)]);
+        assert_eq!(believed(&world, from_ref(&new), nameless).await, [is("a", 1)]);
     }
 }
