@@ -55,10 +55,15 @@ CREATE TABLE iasql.journal (
   before jsonb,
   after jsonb,
   outcome text CHECK (outcome IN ('done', 'failed', 'unknown')),
-  error text
+  error text,
+  retries int,
+  retry_reason text,
+  waited interval
 );
 CREATE INDEX ON iasql.journal (table_name, cloud_id);
-CREATE INDEX ON iasql.journal (id) WHERE fate IS NULL;
+CREATE INDEX ON iasql.journal (id) WHERE fate IS NULL OR fate = 'aborted';
+CREATE INDEX ON iasql.journal (id) WHERE outcome IS NULL;
+CREATE INDEX ON iasql.journal (ended_at);
 COMMENT ON TABLE iasql.journal IS 'Every change of the cloud: announced before its call, completed after it, in transactions of the worker''s own.';
 
 CREATE TABLE iasql.unrepresented (
@@ -365,7 +370,8 @@ CREATE VIEW iasql_history AS
 SELECT id, started_at, ended_at, call, session_user_name, role_name, application_name, caller_pid,
        action, table_name, NULLIF(region, '') AS region, row_key, label AS name, cloud_id, reason,
        before, after, outcome, error,
-       CASE fate WHEN 'committed' THEN true WHEN 'aborted' THEN false END AS caller_committed
+       CASE fate WHEN 'committed' THEN true WHEN 'aborted' THEN false END AS caller_committed,
+       retries, retry_reason, waited
 FROM iasql.journal;
 COMMENT ON VIEW iasql_history IS 'Who changed what in the cloud, when, and what sync discarded.';
 COMMENT ON COLUMN iasql_history.id IS 'Counts up in the order in which changes were begun.';
@@ -388,6 +394,9 @@ COMMENT ON COLUMN iasql_history.after IS 'The resource after it; as it was wante
 COMMENT ON COLUMN iasql_history.outcome IS 'done, failed, or unknown; NULL while it is under way or was broken off.';
 COMMENT ON COLUMN iasql_history.error IS 'Why it failed.';
 COMMENT ON COLUMN iasql_history.caller_committed IS 'Whether the transaction of the call was committed; NULL while that is not known.';
+COMMENT ON COLUMN iasql_history.retries IS 'How many of its calls were sent again.';
+COMMENT ON COLUMN iasql_history.retry_reason IS 'Why: what AWS said, or that it said nothing.';
+COMMENT ON COLUMN iasql_history.waited IS 'How long its calls were held back, by the pace that AWS allows or before they were sent again, added up.';
 
 CREATE VIEW iasql_unrepresented AS
 SELECT table_name, NULLIF(region, '') AS region, cloud_id, reason, noted_at FROM iasql.unrepresented;

@@ -1,11 +1,13 @@
 //! A call of a user, from the backend's side: starts a worker for it, and talks with it over a Unix
-//! socket. This and `worker.rs` are the only files that know how messages travel.
+//! socket. This, `worker.rs` and the engine's `frame.rs` are the only files that know how messages
+//! travel.
 //!
 //! The backend never blocks in a system call: it waits on its latch and the socket together, so that
 //! a cancel, a terminate or a shutdown ends the wait at once. When the backend goes, however it
 //! goes, its end of the socket closes, and the worker knows.
 
 use crate::error::{Error, Result};
+use iasql_engine::frame::{Inbox, frame};
 use iasql_engine::wire::{Job, Order, Report};
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys;
@@ -24,7 +26,7 @@ const STARTUP: Duration = Duration::from_secs(20);
 /// A worker at work for this backend.
 pub struct Call {
     stream: UnixStream,
-    unread: Vec<u8>,
+    inbox: Inbox,
     handle: *mut pg_sys::BackgroundWorkerHandle,
     /// The worker's process: the server forgets it as soon as it has ended.
     worker: i32,
@@ -42,14 +44,14 @@ impl Call {
         let mut worker = 0;
         // SAFETY: the handle is of this transaction's memory, which is still there.
         unsafe { pg_sys::GetBackgroundWorkerPid(handle, &raw mut worker) };
-        let mut call = Self { stream, unread: Vec::new(), handle, worker, name };
+        let mut call = Self { stream, inbox: Inbox::default(), handle, worker, name };
         call.send(&Order::Job(Box::new(job)))?;
         Ok(call)
     }
 
     /// Tells the worker something.
     pub fn send(&mut self, order: &Order) -> Result<()> {
-        let frame = frame(order)?;
+        let frame = frame(order).map_err(Error::internal)?;
         let mut left = frame.as_slice();
         while !left.is_empty() {
             match self.stream.write(left) {
@@ -76,13 +78,14 @@ impl Call {
 
     fn hear<T: DeserializeOwned>(&mut self) -> Result<T> {
         loop {
-            if let Some(report) = self.take()? {
+            let astray = |why| Error::internal(format!("the worker can't be understood: {why}"));
+            if let Some(report) = self.inbox.take().map_err(astray)? {
                 return Ok(report);
             }
             let mut chunk = [0; 65536];
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(self.lost()),
-                Ok(read) => self.unread.extend_from_slice(&chunk[..read]),
+                Ok(read) => self.inbox.put(&chunk[..read]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     wait(self.stream.as_raw_fd(), pg_sys::WL_SOCKET_READABLE);
                 }
@@ -90,18 +93,6 @@ impl Call {
                 Err(_) => return Err(self.lost()),
             }
         }
-    }
-
-    /// A whole message, if one has arrived.
-    fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        let Some((head, rest)) = self.unread.split_first_chunk::<4>() else { return Ok(None) };
-        let length = u32::from_le_bytes(*head) as usize;
-        let Some(body) = rest.get(..length) else { return Ok(None) };
-        let report = serde_json::from_slice(body).map_err(|error| {
-            Error::internal(format!("a message from the worker makes no sense: {error}"))
-        })?;
-        self.unread.drain(..4 + length);
-        Ok(Some(report))
     }
 
     /// The worker has gone without a last word.
@@ -157,17 +148,6 @@ impl Drop for Address {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
-}
-
-/// A message with its length before it.
-pub fn frame(message: &impl serde::Serialize) -> Result<Vec<u8>> {
-    let mut frame = vec![0; 4];
-    serde_json::to_writer(&mut frame, message)
-        .map_err(|error| Error::internal(format!("a message could not be written: {error}")))?;
-    let length =
-        u32::try_from(frame.len() - 4).map_err(|_| Error::internal("a message is too long"))?;
-    frame[..4].copy_from_slice(&length.to_le_bytes());
-    Ok(frame)
 }
 
 /// Starts a dynamic background worker.

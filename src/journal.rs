@@ -6,7 +6,9 @@ use crate::error::Result;
 use crate::spi;
 use iasql_engine::wire::{Caller, Made, Scope};
 use iasql_engine::{Row, Value};
+use iasql_modules::cloud::pace::Cost;
 use iasql_modules::cloud::run::{self, End, Intent, Outcome};
+use iasql_modules::cloud::young::{Change, YOUNG};
 use iasql_modules::resource;
 use pgrx::pg_sys;
 use pgrx::pg_sys::PgTryBuilder;
@@ -15,6 +17,7 @@ use serde_json::{Map, json};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 /// The journal of one call.
 pub struct Journal {
@@ -74,16 +77,21 @@ impl run::Journal for Journal {
                 End::Unknown => "unknown",
             };
             let failure = outcome.failure.as_ref();
+            let Cost { retries, reasons, waited } = &outcome.cost;
+            let reasons: Vec<&str> = reasons.iter().map(String::as_str).collect();
             json!({
                 "id": id, "outcome": word, "cloud_id": outcome.cloud_id,
                 "after": named(&table.unwrap_or_default(), outcome.row.as_ref()), "error": failure.map(|f| &f.message),
+                "retries": retries, "retry_reason": (*retries > 0).then(|| reasons.join(", ")),
+                "waited": format!("{} ms", waited.as_millis()),
             })
         };
         let entries = Value::Array(outcomes.iter().map(entry).collect()).to_string();
         let sql = "UPDATE iasql.journal j \
                    SET ended_at = clock_timestamp(), outcome = v.outcome, error = v.error, \
-                       cloud_id = coalesce(v.cloud_id, j.cloud_id), after = coalesce(v.after, j.after) \
-                   FROM json_to_recordset($1::json) AS v(id bigint, outcome text, cloud_id text, after jsonb, error text) \
+                       cloud_id = coalesce(v.cloud_id, j.cloud_id), after = coalesce(v.after, j.after), \
+                       retries = v.retries, retry_reason = v.retry_reason, waited = v.waited \
+                   FROM json_populate_recordset(null::iasql.journal, $1::json) AS v \
                    WHERE j.id = v.id";
         transaction(|| spi::write(sql, &[&entries])).map(|_| ())
     }
@@ -110,7 +118,7 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
                        to_char((j.started_at - interval '1 minute') AT TIME ZONE 'UTC', \
                                'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"'), j.after)::text \
                 FROM iasql.journal j \
-                WHERE j.action = 'create' AND j.outcome IS DISTINCT FROM 'failed' AND j.fate IS DISTINCT FROM 'committed' \
+                WHERE j.action = 'create' AND j.outcome IS DISTINCT FROM 'failed' AND (j.fate IS NULL OR j.fate = 'aborted') \
                   AND j.table_name IN (SELECT json_array_elements_text($1::json)) \
                   AND NOT EXISTS (SELECT FROM iasql.journal d \
                                   WHERE d.table_name = j.table_name AND d.region = j.region AND d.cloud_id = j.cloud_id \
@@ -162,41 +170,33 @@ pub fn made(scopes: &[Scope]) -> std::result::Result<Vec<Made>, String> {
     Ok(rows.into_iter().filter_map(parse).collect())
 }
 
-/// Something this database made a moment ago.
-pub struct Young {
-    /// Where.
-    pub scope: Scope,
-    /// What AWS calls it, if its answer said so.
-    pub cloud_id: Option<String>,
-    /// The mark it carries, where it can carry one.
-    pub mark: String,
-    /// As it was made, in cloud terms.
-    pub row: Row,
-}
-
-/// What was made so lately that a list of AWS may not have it yet, as far as there is a row for it or
-/// may be one, in a transaction that has not ended.
-pub fn young(scopes: &[Scope]) -> std::result::Result<Vec<Young>, String> {
-    let read = "SELECT json_build_array(j.table_name, j.region, j.cloud_id, coalesce(j.mark, ''), j.after)::text \
+/// What was changed so lately that a list of AWS may not show it yet, the oldest first.
+pub fn young() -> std::result::Result<Vec<Change>, String> {
+    // For what was made there may be a row, too, in a transaction that has not ended.
+    let read = "SELECT json_build_array(j.table_name, j.region, coalesce(j.mark, ''), \
+                       CASE WHEN j.action <> 'create' THEN j.before END, CASE WHEN j.action <> 'delete' THEN j.after END, \
+                       extract(epoch FROM now() - j.ended_at)::float8, \
+                       j.fate IS NULL OR EXISTS (SELECT FROM iasql.base b \
+                                                 WHERE b.table_name = j.table_name AND b.row_key = j.row_key))::text \
                 FROM iasql.journal j \
-                WHERE j.action = 'create' AND j.outcome = 'done' \
-                  AND j.ended_at > clock_timestamp() - interval '2 minutes' \
-                  AND (j.fate IS NULL OR EXISTS (SELECT FROM iasql.base b \
-                                                 WHERE b.table_name = j.table_name AND b.row_key = j.row_key)) \
-                  AND NOT EXISTS (SELECT FROM iasql.journal d \
-                                  WHERE d.table_name = j.table_name AND d.region = j.region AND d.action = 'delete' AND d.id > j.id \
-                                    AND (d.cloud_id = j.cloud_id OR d.label = j.label)) \
-                ORDER BY j.id";
-    let rows = transaction(|| if there()? { spi::select(read, &[]) } else { Ok(Vec::new()) })?;
-    let parse = |row: spi::Texts| -> Option<Young> {
-        type Entry = (String, String, Option<String>, String, Option<Map<String, Value>>);
-        let (table, region, cloud_id, mark, after): Entry =
+                WHERE j.action IN ('create', 'update', 'delete') AND j.outcome = 'done' \
+                  AND j.ended_at > now() - $1::interval \
+                ORDER BY j.ended_at, j.id";
+    let period = format!("{} s", YOUNG.as_secs());
+    let rows =
+        transaction(|| if there()? { spi::select(read, &[&period]) } else { Ok(Vec::new()) })?;
+    let parse = |row: spi::Texts| -> Option<Change> {
+        type Named = Option<Map<String, Value>>;
+        let (table, region, mark, before, after, age, wanted): (_, _, _, Named, Named, f64, _) =
             serde_json::from_str(row.first()?.as_deref()?).ok()?;
-        let row = resource(&table)?.table().unnamed(after.unwrap_or_default());
-        Some(Young { scope: Scope { table, region }, cloud_id, mark, row })
+        let scope = Scope { table, region };
+        let def = resource(&scope.table)?.table();
+        let unnamed = |row: Named| row.map(|row| def.unnamed(row));
+        let (before, after) = (unnamed(before), unnamed(after));
+        let age = Duration::try_from_secs_f64(age).unwrap_or_default();
+        Some(Change { scope, mark, before, after, age, wanted })
     };
-    let young = rows.into_iter().filter_map(parse);
-    Ok(young.filter(|young| scopes.contains(&young.scope)).collect())
+    Ok(rows.into_iter().filter_map(parse).collect())
 }
 
 /// Who has locked the journal. It may be the caller itself, which waits for this worker: no deadlock

@@ -4,21 +4,19 @@
 //! PostgreSQL acts on no interrupt while the runtime is on the stack: a terminate there would leave
 //! it without unwinding. The flag is polled instead, and acted on when the runtime is off.
 
-use crate::call::frame;
-use crate::journal::{self, Journal, Young};
-use futures_util::future::join_all;
-use iasql_engine::Row;
-use iasql_engine::table::Table;
-use iasql_engine::wire::{Failure, Job, Order, Report, Scope, Seen, Step, Trouble};
-use iasql_modules::cloud::Erased;
+use crate::journal::{self, Journal};
+use iasql_engine::frame::{Inbox, frame};
+use iasql_engine::wire::{Failure, Job, Order, Report, Scope, Step, Trouble};
 use iasql_modules::cloud::aws::Aws;
 use iasql_modules::cloud::read::{Known, read, weigh};
 use iasql_modules::cloud::run::{Stop, run};
+use iasql_modules::cloud::young::{Listed, Young};
 use iasql_modules::resource;
 use pgrx::pg_sys;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
+use std::iter;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -123,10 +121,10 @@ impl Caller {
         if let Report::Progress(text) = report {
             show(text);
         }
-        if let Ok(frame) = frame(report) {
-            self.reports.borrow_mut().extend(frame);
-            self.said.notify_one();
-        }
+        let broken = |why| -> Report { Report::Broken(internal(why)) };
+        let bytes = frame(report).or_else(|why| frame(&broken(why)));
+        self.reports.borrow_mut().extend(bytes.unwrap_or_default());
+        self.said.notify_one();
     }
 
     /// The next order; nothing when the caller has gone.
@@ -142,6 +140,11 @@ impl Caller {
         }
     }
 
+    fn hear(&self, order: Order) {
+        self.orders.borrow_mut().push_back(order);
+        self.heard.notify_one();
+    }
+
     async fn gone(&self) {
         while !self.gone.get() {
             self.heard.notified().await;
@@ -149,12 +152,16 @@ impl Caller {
     }
 
     async fn listen(&self, mut socket: OwnedReadHalf, stop: &Stop) {
-        while let Ok(length) = socket.read_u32_le().await {
-            let mut body = vec![0; length as usize];
-            let Ok(_) = socket.read_exact(&mut body).await else { break };
-            let Ok(order) = serde_json::from_slice(&body) else { break };
-            self.orders.borrow_mut().push_back(order);
-            self.heard.notify_one();
+        let (mut inbox, mut piece) = (Inbox::default(), vec![0; 65536]);
+        while let Ok(read @ 1..) = socket.read(&mut piece).await {
+            inbox.put(&piece[..read]);
+            let mut orders = iter::from_fn(|| inbox.take().transpose());
+            if let Err(why) = orders.try_for_each(|order| order.map(|order| self.hear(order))) {
+                // What follows can't be understood either; the caller hears of it and goes.
+                self.say(&Report::Broken(internal(why)));
+                stop.ask();
+                while let Ok(1..) = socket.read(&mut piece).await {}
+            }
         }
         self.gone.set(true);
         stop.ask();
@@ -278,16 +285,14 @@ async fn list(
     job: &Job,
     shared: &RefCell<Option<Rc<Aws>>>,
 ) -> Result<Rc<Aws>, Failure> {
-    let broken =
-        |message: String| Failure { kind: Trouble::Internal, message, ..Failure::default() };
-    journal::prepare().map_err(broken)?;
+    journal::prepare().map_err(internal)?;
     show(&format!("reading {} tables", job.scopes.len()));
     let session = format!("iasql-{}", job.caller.role);
     let aws =
         Rc::new(Aws::connect(&job.settings, &session).await.map_err(|error| error.failure())?);
     *shared.borrow_mut() = Some(aws.clone());
     if job.changes {
-        if !journal::is_there().map_err(broken)? {
+        if !journal::is_there().map_err(internal)? {
             return Err(Failure {
                 kind: Trouble::NotReady,
                 message:
@@ -299,8 +304,8 @@ async fn list(
                 ..Failure::default()
             });
         }
-        await_earlier(caller).await.map_err(broken)?;
-        journal::close().map_err(broken)?;
+        await_earlier(caller).await.map_err(internal)?;
+        journal::close().map_err(internal)?;
     }
     let say = |report: Report| caller.say(&report);
     let identify = async {
@@ -321,93 +326,31 @@ async fn list(
             known.entry(scope.clone()).or_default().insert(id.to_owned(), row.clone());
         }
     }
+    await_journal(job.caller.pid).await?;
     let listed = RefCell::new(Listed::default());
+    let young = || Ok(Young::new(journal::young()?, &resource));
+    let before = young().map_err(internal)?;
     let read = async {
         let note = |report: Report| {
-            listed.borrow_mut().note(&report);
-            caller.say(&report);
+            caller.say(&listed.borrow_mut().note(report, &before, &resource));
         };
         read(&aws, &job.scopes, &job.like, &known, &resource, &note).await;
         Ok(())
     };
     // A wrong identity ends the call at once, whatever else is still being read.
     tokio::try_join!(identify, read)?;
-    // The journal is read last: it may have been written while the cloud was.
+    // The journal is read once more: it may have been written while the cloud was.
     await_journal(job.caller.pid).await?;
     let narrow = job.like.iter().map(|(scope, _)| scope);
     let scopes: Vec<Scope> = job.scopes.iter().chain(narrow).cloned().collect();
-    let made = journal::made(&scopes).map_err(broken)?;
-    let (listed, young) = (listed.into_inner(), journal::young(&job.scopes).map_err(broken)?);
-    join_all(young.into_iter().map(|young| look_for(&aws, young, &listed, &say))).await;
+    let made = journal::made(&scopes).map_err(internal)?;
+    listed
+        .into_inner()
+        .settle(&aws, &job.scopes, &young().map_err(internal)?, &resource, &say)
+        .await;
     caller.say(&Report::Made(made));
     caller.say(&Report::ReadAll);
     Ok(aws)
-}
-
-/// What the lists brought: ids and natural keys, and the scopes that could not be read.
-#[derive(Default)]
-struct Listed {
-    ids: HashMap<Scope, HashSet<String>>,
-    keys: HashMap<Scope, HashSet<String>>,
-    failed: HashSet<Scope>,
-}
-
-impl Listed {
-    fn note(&mut self, report: &Report) {
-        match report {
-            Report::Rows { scope, rows } => {
-                let Some(table) = resource(&scope.table).map(Erased::table) else { return };
-                let ids = rows.iter().filter_map(|seen| table.cloud_id(&seen.row));
-                self.ids.entry(scope.clone()).or_default().extend(ids.map(str::to_owned));
-                let keys = rows.iter().map(|seen| key(table, &seen.row));
-                self.keys.entry(scope.clone()).or_default().extend(keys);
-            }
-            Report::Unrepresented { scope, id, .. } => {
-                self.ids.entry(scope.clone()).or_default().insert(id.clone());
-            }
-            Report::Read { scope, failure: Some(_) } => {
-                self.failed.insert(scope.clone());
-            }
-            _ => {}
-        }
-    }
-
-    fn has(&self, table: &Table, young: &Young) -> bool {
-        let among = |found: &HashMap<Scope, HashSet<String>>, it: &str| {
-            found.get(&young.scope).is_some_and(|found| found.contains(it))
-        };
-        self.failed.contains(&young.scope)
-            || match &young.cloud_id {
-                Some(id) => among(&self.ids, id),
-                None => among(&self.keys, &key(table, &young.row)),
-            }
-    }
-}
-
-/// The natural key of a row.
-fn key(table: &Table, row: &Row) -> String {
-    table.keys().filter_map(|at| row.get(at)).map(|cell| format!("{cell}\n")).collect()
-}
-
-/// Asks for what was made a moment ago and no list has: AWS's lists lag behind, and what is missing
-/// from one would look deleted.
-async fn look_for(aws: &Aws, young: Young, listed: &Listed, say: &dyn Fn(Report)) {
-    let Some(resource) = resource(&young.scope.table) else { return };
-    if listed.has(resource.table(), &young) {
-        return;
-    }
-    let Young { scope, cloud_id, mark, row } = young;
-    match resource.find(aws, &scope.region, &row, &mark).await {
-        Ok(Some(row))
-            if cloud_id.is_none() || resource.table().cloud_id(&row) == cloud_id.as_deref() =>
-        {
-            let rows = vec![Seen { row: row.into(), mark: Some(mark), kept: None }];
-            say(Report::Rows { scope, rows });
-        }
-        Ok(_) => {}
-        Err(error) if error.not_found() => {}
-        Err(error) => say(Report::Read { scope, failure: Some(error.failure()) }),
-    }
 }
 
 /// Waits until a worker whose caller has gone has finished its last call.
@@ -434,6 +377,11 @@ async fn regions(aws: &Aws) -> Result<Vec<(String, bool)>, Failure> {
 #[cfg(not(feature = "aws_account"))]
 async fn regions(aws: &Aws) -> Result<Vec<(String, bool)>, Failure> {
     Ok(vec![(aws.default_region().to_owned(), true)])
+}
+
+/// Our own fault.
+fn internal(message: String) -> Failure {
+    Failure { kind: Trouble::Internal, message, ..Failure::default() }
 }
 
 fn other_account(job: &Job, found: &str) -> Failure {

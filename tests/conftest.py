@@ -31,8 +31,8 @@ database_names = (f"test_{number}" for number in itertools.count(1))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seeds", type=int, default=8, help="how many seeds test_model.py runs")
-    parser.addoption("--seed", type=int, help="the one seed that test_model.py runs")
+    parser.addoption("--seeds", type=int, help="how many seeds test_model.py runs: 8, or 1 of --seed")
+    parser.addoption("--seed", type=int, help="the first seed that test_model.py runs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,7 @@
 """Random edits, drift, faults, rollbacks and deaths; in the end rows and cloud agree.
 
-Each seed is a run of its own. More of them: `pytest tests/test_model.py --seeds 200`. One again:
-`pytest tests/test_model.py --seed 17`.
+Each seed is a run of its own. More of them: `pytest tests/test_model.py --seeds 200`, others:
+`--seed 100 --seeds 60`. One again: `pytest tests/test_model.py --seed 17`.
 """
 
 from __future__ import annotations
@@ -432,7 +432,8 @@ class Model:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     first, count = metafunc.config.getoption("seed"), metafunc.config.getoption("seeds")
-    metafunc.parametrize("seed", range(count) if first is None else [first])
+    count = count or (8 if first is None else 1)
+    metafunc.parametrize("seed", range(first or 0, (first or 0) + count))
 
 
 def test_rows_and_cloud_agree_when_the_dust_has_settled(

@@ -410,6 +410,9 @@ def own_cloud_environment() -> dict[str, str]:
 class Testbed:
     """A server and, unless it is to use the user's own cloud, an emulator."""
 
+    #: Not one of pytest's, whatever its name begins with.
+    __test__ = False
+
     def __init__(self, directory: Path) -> None:
         self.state = State(directory)
         self.emulator = Emulator(self.state)

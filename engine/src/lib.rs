@@ -13,9 +13,11 @@
 //! - [`sync`]: what sync would do to the rows
 //! - [`writes`]: what has to be written to the database
 //! - [`wire`]: what the caller's backend and its worker say to each other
+//! - [`frame`]: how that travels
 
 pub mod compare;
 pub mod ddl;
+pub mod frame;
 pub mod near;
 pub mod order;
 pub mod plan;

@@ -710,14 +710,19 @@ pub(crate) fn in_cloud_terms(
 }
 
 /// What is seen, as it is when its update has its turn: a reference to what is made anew leads
-/// nowhere any more. The new one may go by the same name, and still has to be pointed at.
+/// nowhere any more. The new one may go by the same name, and still has to be pointed at; unless it is
+/// not wanted any more, and has to be let go before that.
 fn let_go(world: &World, node: usize, row: &Row, anew: &HashMap<usize, u32>) -> Row {
     let mut said = row.clone();
+    let wanted = world.nodes[node].wanted.as_ref();
     for link in world.links(node).iter().filter(|link| link.reference.by == By::Name) {
         let column = link.place.definition(world.table(node));
         let optional = column.is_some_and(|column| column.settable() && !column.required);
+        let stays = |to| {
+            wanted.is_some_and(|it| link.place.cells(&it.row).any(|cell| node_in(cell) == Some(to)))
+        };
         link.place.change(&mut said, |cell| match node_in(cell) {
-            Some(to) if optional && anew.contains_key(&to) => Value::Null,
+            Some(to) if optional && anew.contains_key(&to) && stays(to) => Value::Null,
             _ => cell.clone(),
         });
     }

@@ -108,11 +108,36 @@ fn fates(world: &World) -> Vec<Fate> {
             let Some(wanted) = row.filter(|_| stays.insert(node)) else { continue };
             let targets = world.targets(node, &wanted.row).map(|(_, to)| to);
             more.extend(targets.filter(|&to| fates[to] == Fate::Goes));
+            // What it goes by name of takes it along to another region: all of that, or none.
+            let names = || named(world, node, &wanted.row);
+            if !names().all(|to| moves(world, &fates, to)) {
+                more.extend(names().filter(|&to| moves(world, &fates, to)));
+            }
         }
         if stays.len() == known {
             return fates;
         }
     }
+}
+
+/// The regional things that a row refers to by name.
+fn named<'a>(world: &'a World, node: usize, row: &'a Row) -> impl Iterator<Item = usize> + 'a {
+    let references = world.references(node, row);
+    let named = references.filter(|(link, _)| link.reference.by == By::Name);
+    named.map(|(_, to)| to).filter(|&to| world.table(to).regional())
+}
+
+/// Whether a row is set back to another region, or follows what it refers to by name.
+fn moves(world: &World, fates: &[Fate], node: usize) -> bool {
+    let it = &world.nodes[node];
+    it.wanted.as_ref().is_some_and(|wanted| match fates[node] {
+        Fate::Seen => wanted.region != it.region,
+        Fate::Stays => {
+            let before = |to: &usize| world.nodes[*to].table < it.table;
+            named(world, node, &wanted.row).filter(before).any(|to| moves(world, fates, to))
+        }
+        _ => false,
+    })
 }
 
 /// The names of rows that stay.

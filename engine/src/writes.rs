@@ -53,6 +53,8 @@ pub fn of_sync(world: &World, sync: &Sync, pks: &HashMap<usize, Value>) -> Vec<W
         let to = &mut writes[world.nodes[node].table];
         match change.verb {
             Verb::Delete => {
+                // One that was deleted and added again has another key than what is agreed on.
+                forget_other(to, world, node, &world.pk(node));
                 to.forget.push(world.pk(node));
                 to.delete.push(stands(world, node, Shared::default()));
             }

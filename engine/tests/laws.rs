@@ -3,6 +3,7 @@
 
 mod common;
 mod examples;
+mod frames;
 mod nonsense;
 
 use common::script::{Op, furnished, happen, ops, unread};

@@ -255,6 +255,14 @@ impl Error {
         }
     }
 
+    /// Why a call was sent again, in a word.
+    pub fn word(&self) -> String {
+        match self {
+            Self::Api(api) => word(&api.code, api.status),
+            _ => NO_ANSWER.to_owned(),
+        }
+    }
+
     /// What the call is about is not there.
     pub fn not_found(&self) -> bool {
         means(self.code(), NOT_FOUND)
@@ -582,6 +590,14 @@ pub(super) fn story(error: &(dyn StdError + 'static)) -> String {
     safe(&said.join(": "))
 }
 
+/// The code of a refusal, or else its status.
+pub(super) fn word(code: &str, status: u16) -> String {
+    if code.is_empty() { format!("HTTP {status}") } else { safe(code) }
+}
+
+/// What stands for a code where there was no answer.
+pub(super) const NO_ANSWER: &str = "no answer";
+
 /// One line, not too long, with nothing in it that signs a request. AWS's answer to a bad signature
 /// quotes the request with its session token, EC2's refusals carry pages of encoded detail.
 fn safe(text: &str) -> String {
@@ -778,5 +794,6 @@ mod tests {
         assert!(said.chars().count() < 700);
         let words = "You are not authorized. Encoded authorization failure message: AAAA";
         assert!(!refusal("UnauthorizedOperation", 403, words).failure().message.contains("AAAA"));
+        assert!(refusal(&"ä".repeat(10_000), 400, "").word().chars().count() < 700);
     }
 }

@@ -1,10 +1,12 @@
 //! What every resource has in common, on the AWS side.
 //!
 //! A resource file declares a struct and implements [`Cloud`]; [`Erased`] is what the rest of the
-//! program sees of it. Listing is in [`read`], carrying out steps in [`run`], clients and identity
-//! in [`aws`], pacing in [`pace`], lists that tables share in [`share`], errors in [`failure`], column
-//! types in [`cell`], and where tests have all this break off in [`failpoint`].
+//! program sees of it. Listing is in [`read`], what lists do not show yet in [`young`], carrying out
+//! steps in [`run`], clients and identity in [`aws`], pacing in [`pace`], what answers say of
+//! themselves in `answer`, lists that tables share in [`share`], errors in [`failure`], column types in
+//! [`cell`], and where tests have all this break off in [`failpoint`].
 
+mod answer;
 pub mod aws;
 pub mod cell;
 pub mod failpoint;
@@ -16,6 +18,7 @@ pub mod share;
 #[cfg(any(feature = "aws_cloudwatch", feature = "aws_elb"))]
 pub mod tagging;
 pub mod wait;
+pub mod young;
 
 use aws::{Aws, Service};
 use cell::Cells;

@@ -11,8 +11,9 @@
 //!
 //! Everything here is `Send` since the SDK asks for it; there is one thread all the same.
 
+use super::answer;
 use super::failpoint;
-use super::failure::{Call, Lost, causes, story, throttles};
+use super::failure::{Call, Lost, NO_ANSWER, causes, story, throttles, word};
 use super::share::Shared;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder, Connector, ConnectorBuilder, tls};
@@ -29,7 +30,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_runtime_api::http::{Headers, StatusCode};
+use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
@@ -37,7 +38,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
 use iasql_engine::wire::Settings;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -297,7 +298,7 @@ impl Pace {
         let _arrived = on_drop(|| buckets.iter().for_each(|bucket| bucket.arrived()));
         let begun = trace.as_ref().is_none_or(|trace| trace.begun());
         let room = {
-            let _queued = self.queue(&call);
+            let _queued = self.queue(&call, trace.clone());
             let turn = async {
                 open(&self.held).await;
                 for bucket in &buckets {
@@ -325,7 +326,7 @@ impl Pace {
         }
         drop(room);
         match &answer {
-            Ok(answer) if answer.extension::<Throttled>().is_some() => {
+            Ok(answer) if throttled(answer) => {
                 flight.refused();
                 locked(&self.tally).throttled += 1;
                 buckets.iter().for_each(|bucket| bucket.complain());
@@ -346,27 +347,27 @@ impl Pace {
         inner: SharedHttpConnector,
         request: HttpRequest,
     ) -> Result<HttpResponse, ConnectorError> {
-        let asked = token(request.body().bytes().unwrap_or_default());
+        let asked = answer::token(request.body().bytes().unwrap_or_default());
         let whole = async {
             let mut answer = inner.call(request).await?;
             let body = read(answer.take_body()).await?;
-            if asked.is_some_and(|asked| asked == next(&body)) {
+            if asked.is_some_and(|asked| asked == answer::next(&body)) {
                 // The SDK would take it for the end of the list.
                 let why = "the listing goes in circles: the same page token again";
                 return Err(ConnectorError::other(why.into(), None));
             }
             if answer.status().is_success()
-                && hides_error(answer.headers(), &body)
+                && answer::hides_error(answer.headers(), &body)
                 && let Ok(status) = StatusCode::try_from(500)
             {
                 // The SDK would take it for an empty list.
                 *answer.status_mut() = status;
             }
             if answer.status().as_u16() >= 400 {
-                let code = code(answer.headers().get("x-amzn-errortype"), &body);
-                if throttles(&code, answer.status().as_u16()) {
-                    answer.add_extension(Throttled);
-                }
+                let status = answer.status().as_u16();
+                let code = answer::code(answer.headers().get("x-amzn-errortype"), &body);
+                let throttled = throttles(&code, status);
+                answer.add_extension(Refusal { word: word(&code, status), throttled });
             }
             *answer.body_mut() = SdkBody::from(body);
             answer.add_extension(call.clone());
@@ -407,10 +408,13 @@ impl Pace {
     }
 
     /// Stands in line, until dropped.
-    fn queue<'a>(&'a self, call: &Call) -> impl Drop + use<'a> {
+    fn queue<'a>(&'a self, call: &Call, trace: Option<Arc<Trace>>) -> impl Drop + use<'a> {
         let (name, since) = (call.to_string(), Instant::now());
         *locked(&self.tally).waiting.entry(name.clone()).or_default() += 1;
         on_drop(move || {
+            if let Some(trace) = &trace {
+                locked(&trace.cost).waited += since.elapsed();
+            }
             let mut tally = locked(&self.tally);
             tally.waited += since.elapsed();
             if let Some(many) = tally.waiting.get_mut(&name) {
@@ -455,12 +459,24 @@ impl Drop for Flight<'_> {
     }
 }
 
-/// What one step has sent to AWS: the calls that change things, and how many of them surely changed
-/// nothing.
+/// What one step has sent to AWS: the calls that change things, how many of them surely changed
+/// nothing, and what all its calls cost.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     sent: AtomicU32,
     refused: AtomicU32,
+    cost: Mutex<Cost>,
+}
+
+/// What a step took beside its calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Calls that were sent again.
+    pub retries: u32,
+    /// What came of them before, in the words of AWS where it had any.
+    pub reasons: BTreeSet<String>,
+    /// Time that its calls stood in line or were put off, added up.
+    pub waited: Duration,
 }
 
 tokio::task_local! {
@@ -473,6 +489,21 @@ impl Trace {
     /// Keeps account of what is sent while `step` runs.
     pub(super) async fn follow<T>(self: &Arc<Self>, step: impl Future<Output = T>) -> T {
         STEP.scope(self.clone(), step).await
+    }
+
+    /// A call of the step that is being carried out is sent again, after a wait.
+    pub(super) fn again(why: &str, wait: Duration) {
+        let _ = STEP.try_with(|trace| {
+            let mut cost = locked(&trace.cost);
+            cost.retries += 1;
+            cost.waited += wait;
+            cost.reasons.insert(why.to_owned());
+        });
+    }
+
+    /// What the step took so far.
+    pub(super) fn cost(&self) -> Cost {
+        locked(&self.cost).clone()
     }
 
     /// Something has been sent.
@@ -600,9 +631,25 @@ impl Storable for Begun {
     type Storer = StoreReplace<Self>;
 }
 
-/// On an answer that says "too many".
-#[derive(Debug, Clone, Copy)]
-struct Throttled;
+/// On an answer that is an error.
+#[derive(Debug, Clone)]
+struct Refusal {
+    word: String,
+    /// It says "too many".
+    throttled: bool,
+}
+
+fn throttled(answer: &HttpResponse) -> bool {
+    answer.extension::<Refusal>().is_some_and(|refusal| refusal.throttled)
+}
+
+/// Why an attempt came to nothing, and when.
+#[derive(Debug)]
+struct Failed(String, Instant);
+
+impl Storable for Failed {
+    type Storer = StoreReplace<Self>;
+}
 
 impl Intercept for Interceptor {
     fn name(&self) -> &'static str {
@@ -631,6 +678,10 @@ impl Intercept for Interceptor {
             region: bag.load::<SigningRegion>().map(|r| r.as_ref().to_owned()).unwrap_or_default(),
             writes: self.writes,
         });
+        // After an attempt that came to nothing.
+        if let Some(Failed(why, since)) = bag.load::<Failed>() {
+            Trace::again(why, since.elapsed());
+        }
         Ok(())
     }
 
@@ -640,7 +691,7 @@ impl Intercept for Interceptor {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let throttled = context.response().is_some_and(|r| r.extension::<Throttled>().is_some());
+        let throttled = context.response().is_some_and(throttled);
         let ending = *self.pace.ending.borrow();
         let patient = bag.load::<Begun>().is_some_and(|b| b.0.elapsed() < self.pace.patience);
         let attempts = match throttled {
@@ -648,6 +699,9 @@ impl Intercept for Interceptor {
             false if !self.writes => READ_ATTEMPTS,
             _ => 1,
         };
+        let refusal = context.response().and_then(|answer| answer.extension::<Refusal>());
+        let why = refusal.map_or(NO_ANSWER, |refusal| &refusal.word).to_owned();
+        bag.interceptor_state().store_put(Failed(why, Instant::now()));
         let retry = bag.load::<RetryConfig>().cloned().unwrap_or_else(RetryConfig::standard);
         bag.interceptor_state().store_put(retry.with_max_attempts(attempts));
         Ok(())
@@ -738,65 +792,6 @@ async fn read(body: SdkBody) -> Result<Vec<u8>, ConnectorError> {
         whole.extend_from_slice(&part);
     }
     Ok(whole)
-}
-
-/// What leads to the next page, as services call it.
-const TOKENS: [&str; 6] =
-    ["nextToken", "NextToken", "PaginationToken", "paginationToken", "NextMarker", "Marker"];
-
-/// The page token in a request: JSON, or a form.
-fn token(request: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(request).ok()?;
-    if text.starts_with('{') {
-        return Some(next(request)).filter(|token| !token.is_empty());
-    }
-    let pair = |pair: &str| {
-        let (name, value) = pair.split_once('=')?;
-        let known = TOKENS.contains(&name) && !value.is_empty();
-        known.then(|| urlencoding::decode(value).map(Into::into).ok()).flatten()
-    };
-    // Others (S3, Route 53) repeat the token of the request in their answers.
-    text.starts_with("Action=").then(|| text.split('&').find_map(pair)).flatten()
-}
-
-/// The token of the next page in an answer, JSON or XML; empty if there is none.
-fn next(answer: &[u8]) -> String {
-    let Ok(text) = std::str::from_utf8(answer) else { return String::new() };
-    let json = |name: &&str| {
-        let value = text.split_once(&format!("\"{name}\""))?.1.trim_start().strip_prefix(':')?;
-        let mut value = serde_json::Deserializer::from_str(value).into_iter::<String>();
-        value.next()?.ok()
-    };
-    let xml = |name: &&str| {
-        let value = text.split_once(&format!("<{name}>"))?.1.split_once("</")?.0;
-        Some(value.replace("&amp;", "&"))
-    };
-    let found = match text.starts_with('{') {
-        true => TOKENS.iter().find_map(json),
-        false => TOKENS.iter().find_map(xml),
-    };
-    found.unwrap_or_default()
-}
-
-/// Whether an answer says by its status that all is well, and is an error all the same.
-fn hides_error(headers: &Headers, body: &[u8]) -> bool {
-    headers.get("x-amzn-errortype").is_some() || body.starts_with(b"{\"__type\"")
-}
-
-/// The code in an answer that is an error: in a header, in JSON or in XML.
-fn code(header: Option<&str>, body: &[u8]) -> String {
-    let from_json = || {
-        let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-        let code = body.get("__type").or_else(|| body.get("code"))?;
-        Some(code.as_str()?.to_owned())
-    };
-    let from_xml = || {
-        let body = std::str::from_utf8(body).ok()?;
-        Some(body.split_once("<Code>")?.1.split_once("</Code>")?.0.to_owned())
-    };
-    let code = header.map(str::to_owned).or_else(from_json).or_else(from_xml).unwrap_or_default();
-    let code = code.split(':').next().unwrap_or_default();
-    code.rsplit('#').next().unwrap_or_default().trim().to_owned()
 }
 
 /// Whether a request may have arrived. Only what failed while connecting surely has not.
@@ -963,43 +958,6 @@ mod tests {
         assert!(!of_aws("https://amazonaws.com.example.org"));
     }
 
-    #[test]
-    fn codes_are_found_wherever_services_put_them() {
-        assert_eq!(code(Some("ThrottlingException:http://x/"), b""), "ThrottlingException");
-        assert_eq!(
-            code(None, br#"{"__type":"com.amazon#ThrottlingException","m":1}"#),
-            "ThrottlingException"
-        );
-        let xml = b"<Response><Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors></Response>";
-        assert_eq!(code(None, xml), "RequestLimitExceeded");
-        assert_eq!(code(None, b"<html><body>no</body></html>"), "");
-        assert_eq!(code(None, &[0xff, 0xfe]), "");
-    }
-
-    #[test]
-    fn tokens_of_pages_are_found_wherever_services_put_them() {
-        assert_eq!(token(br#"{"limit":5,"nextToken":"a/b+\""}"#).as_deref(), Some("a/b+\""));
-        assert_eq!(token(br#"{"limit":5}"#), None);
-        let form = b"Action=DescribeVpcs&NextToken=a%2Fb%2B%22&MaxResults=5";
-        assert_eq!(token(form).as_deref(), Some("a/b+\""));
-        assert_eq!(token(b"Action=DescribeVpcs&Version=1"), None);
-        assert_eq!(token(b"<ListBucket><Marker>a</Marker></ListBucket>"), None);
-        assert_eq!(next(br#"{"nextToken" : "a/b+\"", "x": []}"#), "a/b+\"");
-        assert_eq!(next(br#"{"x": [], "nextToken": null}"#), "");
-        assert_eq!(next(b"<R><nextToken>a&amp;b</nextToken></R>"), "a&b");
-        assert_eq!(next(b"<R><NextMarker>a</NextMarker></R>"), "a");
-        assert_eq!(next(b"\xff"), "");
-    }
-
-    #[test]
-    fn an_error_is_one_whatever_its_status() {
-        let mut headers = Headers::new();
-        assert!(hides_error(&headers, br#"{"__type":"InternalFailure"}"#));
-        assert!(!hides_error(&headers, br#"{"logGroups":[]}"#));
-        headers.insert("x-amzn-errortype", "InternalFailure");
-        assert!(hides_error(&headers, b""));
-    }
-
     /// Answers with what is left of a script.
     #[derive(Debug, Clone)]
     struct Script(Arc<Mutex<VecDeque<(u16, &'static str)>>>);
@@ -1073,6 +1031,20 @@ mod tests {
             assert_eq!((tally.calls, tally.throttled, tally.in_flight), (7, 6, 0));
             assert!(tally.waiting.is_empty() && tally.waited > Duration::ZERO);
         }
+    }
+
+    #[tokio::test]
+    async fn a_step_knows_how_often_its_calls_were_repeated_and_why() {
+        let (aws, _) = scripted(&[(400, SLOW), (503, ""), (200, WHO), (200, WHO)]);
+        let trace = Arc::new(Trace::default());
+        trace.follow(who(&aws, false)).await.unwrap();
+        let cost = trace.cost();
+        let reasons: Vec<&str> = cost.reasons.iter().map(String::as_str).collect();
+        assert_eq!((cost.retries, reasons), (2, vec!["HTTP 503", "Throttling"]));
+        assert!(cost.waited > Duration::ZERO);
+        let other = Arc::new(Trace::default());
+        other.follow(who(&aws, true)).await.unwrap();
+        assert_eq!((other.cost().retries, trace.cost()), (0, cost));
     }
 
     #[tokio::test]

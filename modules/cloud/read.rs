@@ -175,7 +175,7 @@ impl<'a> Pages<'a> {
 
     /// Whether something that is no row is reported for the first time.
     fn fresh_id(&self, id: &str) -> bool {
-        self.told.borrow_mut().insert(format!("\0{id}"))
+        self.told.borrow_mut().insert(format!("\0{}", id_name(id)))
     }
 
     /// Runs a listing until it ends or goes in circles.
@@ -195,17 +195,23 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// What tells a row from all others of its scope: the cloud's id along with the key, since not every
-/// id is unique by itself.
+/// What tells a row from all others of its scope: all its names, since not every id is unique by
+/// itself.
 fn identity(table: &Table, row: &Row) -> String {
-    let mut identity = String::new();
-    for at in std::iter::once(table.id()).chain(table.keys()) {
-        if let Some(cell) = row.get(at) {
-            identity.push_str(&cell.to_string());
-            identity.push('\n');
-        }
-    }
-    identity
+    names(table, row).collect()
+}
+
+/// What a row goes by: the cloud's id, unless it is not known yet, and the natural key, if it has one.
+pub(super) fn names(table: &Table, row: &Row) -> impl Iterator<Item = String> {
+    let id = table.cloud_id(row).map(id_name);
+    let mut keys = table.keys().filter_map(|at| row.get(at)).peekable();
+    let key = keys.peek().is_some().then(|| keys.map(|cell| format!("{cell}\n")).collect());
+    id.into_iter().chain(key)
+}
+
+/// The name that the cloud's id gives.
+pub(super) fn id_name(id: &str) -> String {
+    format!("\0{id}\n")
 }
 
 #[cfg(test)]

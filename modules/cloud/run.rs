@@ -10,7 +10,7 @@ use super::Erased;
 use super::aws::Aws;
 use super::failpoint;
 use super::failure::{Error, Result};
-use super::pace::Trace;
+use super::pace::{Cost, Trace};
 use super::read::Lookup;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -105,6 +105,8 @@ pub struct Outcome {
     pub row: Option<Row>,
     /// What went wrong.
     pub failure: Option<Failure>,
+    /// What it took beside its calls.
+    pub cost: Cost,
 }
 
 /// How a step ended.
@@ -180,7 +182,7 @@ pub async fn run(
         released: Cell::new(None),
     };
     let mut underway = FuturesUnordered::new();
-    let mut marks: BTreeMap<u32, (String, Instant)> = BTreeMap::new();
+    let mut begun: BTreeMap<u32, Begun> = BTreeMap::new();
     let mut read_back: BTreeSet<Scope> = BTreeSet::new();
     let mut broken: Option<u32> = None;
     let mut deadline: Option<Instant> = None;
@@ -198,7 +200,7 @@ pub async fn run(
                 Ok(()) => {
                     for job in jobs {
                         report(Report::Began { step: job.step.number });
-                        marks.insert(job.step.number, (job.mark.clone(), Instant::now()));
+                        begun.insert(job.step.number, Begun::new(&job));
                         underway.push(run.follow(job));
                     }
                 }
@@ -242,7 +244,7 @@ pub async fn run(
         let outcomes: Vec<Outcome> = stand
             .iter()
             .chain(&ends)
-            .filter_map(|end| Some(end.outcome(&run, &marks.get(&end.step)?.0)))
+            .filter_map(|end| Some(end.outcome(&run, begun.get(&end.step)?)))
             .collect();
         if note(journal, &outcomes).is_err() {
             broken = broken.or(stand.iter().chain(&ends).map(|end| end.step).next());
@@ -251,7 +253,7 @@ pub async fn run(
         for end in ends {
             failpoint::pass("before event");
             ended += 1;
-            marks.remove(&end.step);
+            begun.remove(&end.step);
             match end.result {
                 Ok(row) => {
                     order.done(end.step);
@@ -272,21 +274,21 @@ pub async fn run(
             }
         }
         if told.elapsed() >= Duration::from_secs(1)
-            && let Some((step, (_, since))) = marks.iter().min_by_key(|(_, (_, since))| *since)
+            && let Some((step, oldest)) = begun.iter().min_by_key(|(_, it)| it.since)
         {
             told = Instant::now();
-            report(Report::Progress(run.progress(ended, total, *step, *since)));
+            report(Report::Progress(run.progress(ended, total, *step, oldest.since)));
         }
     }
 
     // What was sent and not answered in time: the next call finds out what became of it.
     drop(underway);
-    let lost: Vec<Ended> = marks
+    let lost: Vec<Ended> = begun
         .keys()
         .map(|&step| Ended { step, result: Err(Error::Cancelled), changed: true })
         .collect();
     let outcomes: Vec<Outcome> =
-        lost.iter().filter_map(|end| Some(end.outcome(&run, &marks.get(&end.step)?.0))).collect();
+        lost.iter().filter_map(|end| Some(end.outcome(&run, begun.get(&end.step)?))).collect();
     // If this fails, the intents stand without an outcome, which says the same.
     let _ = note(journal, &outcomes);
     for end in &lost {
@@ -363,6 +365,20 @@ struct Job<'a> {
     mark: String,
     was: Option<Row>,
     row: Option<Row>,
+    trace: Arc<Trace>,
+}
+
+/// What is kept of a job while it is carried out.
+struct Begun {
+    mark: String,
+    since: Instant,
+    trace: Arc<Trace>,
+}
+
+impl Begun {
+    fn new(job: &Job<'_>) -> Self {
+        Self { mark: job.mark.clone(), since: Instant::now(), trace: job.trace.clone() }
+    }
 }
 
 /// A step that has come to its end.
@@ -379,7 +395,7 @@ impl Ended {
         Self { step, result: Err(error), changed: false }
     }
 
-    fn outcome(&self, run: &Run<'_>, mark: &str) -> Outcome {
+    fn outcome(&self, run: &Run<'_>, begun: &Begun) -> Outcome {
         // A create that failed after it had made something (its tags, what it strips) left a row.
         let made = run.made.borrow().get(&self.step).cloned();
         let (end, row, failure) = match &self.result {
@@ -394,7 +410,8 @@ impl Ended {
         let cloud_id = table
             .zip(row.as_ref())
             .and_then(|(resource, row)| resource.table().cloud_id(row).map(str::to_owned));
-        Outcome { step: self.step, mark: mark.to_owned(), end, cloud_id, row, failure }
+        let (mark, cost) = (begun.mark.clone(), begun.trace.cost());
+        Outcome { step: self.step, mark, end, cloud_id, row, failure, cost }
     }
 }
 
@@ -443,7 +460,7 @@ impl<'a> Run<'a> {
             Action::Update { was, row } => (Some(resolved(was)?), Some(resolved(row)?)),
             Action::Delete { was } => (Some(resolved(was)?), None),
         };
-        Ok(Job { step, resource, mark: mark(), was, row })
+        Ok(Job { step, resource, mark: mark(), was, row, trace: Arc::default() })
     }
 
     fn resource_of(&self, table: &str) -> Result<&'static dyn Erased> {
@@ -480,17 +497,16 @@ impl<'a> Run<'a> {
 
     /// Carries out a job and keeps account of what it sent.
     async fn follow(&self, job: Job<'a>) -> Ended {
-        let trace = Arc::new(Trace::default());
-        let step = job.step.number;
-        let result = Box::pin(trace.follow(self.carry_out(&job, &trace))).await;
-        Ended { step, result, changed: trace.changed() }
+        let trace = job.trace.clone();
+        let result = Box::pin(trace.follow(self.carry_out(&job))).await;
+        Ended { step: job.step.number, result, changed: trace.changed() }
     }
 
-    async fn carry_out(&self, job: &Job<'a>, trace: &Trace) -> Result<Option<Row>> {
+    async fn carry_out(&self, job: &Job<'a>) -> Result<Option<Row>> {
         let number = job.step.number;
         match (&job.step.action, &job.was, &job.row) {
             (Action::Create { born, strip, .. }, _, Some(row)) => {
-                let made = self.create(job, row, *born, trace).await?;
+                let made = self.create(job, row, *born).await?;
                 self.made.borrow_mut().insert(number, made.clone());
                 self.created.set(Some(Instant::now()));
                 for (table, row) in strip {
@@ -531,13 +547,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn create(&self, job: &Job<'a>, row: &Row, born: bool, trace: &Trace) -> Result<Row> {
+    async fn create(&self, job: &Job<'a>, row: &Row, born: bool) -> Result<Row> {
         let Job { resource, mark, step, .. } = job;
         if born && let Some(seen) = self.look(job, *resource, row, "", BIRTHS).await? {
             return self.align(job, seen, row).await;
         }
-        let mut lost = None;
+        let mut lost: Option<Error> = None;
         for _ in 0..SENDS {
+            lost.iter().for_each(|lost| Trace::again(&lost.word(), Duration::ZERO));
             let was = job.was.as_ref();
             let send = async || resource.create(self.aws, &step.region, was, row, mark).await;
             let error = match self.patiently(job, send).await {
@@ -551,7 +568,7 @@ impl<'a> Run<'a> {
                 Err(error) => error,
             };
             // That it exists is good news if it can only have been us.
-            let ours = error.already_exists() && (lost.is_some() || trace.changed());
+            let ours = error.already_exists() && (lost.is_some() || job.trace.changed());
             if !error.unknown_outcome() && !ours {
                 return Err(error);
             }
@@ -580,7 +597,10 @@ impl<'a> Run<'a> {
         let Job { resource, mark, step, .. } = job;
         let mut was = was.clone();
         let mut lost = Error::Cancelled;
-        for _ in 0..SENDS {
+        for tries in 0..SENDS {
+            if tries > 0 {
+                Trace::again(&lost.word(), Duration::ZERO);
+            }
             let send = async || resource.update(self.aws, &step.region, &was, row).await;
             match self.patiently(job, send).await {
                 Ok(()) => return Ok(merged(resource.table(), row, &was)),
@@ -607,7 +627,7 @@ impl<'a> Run<'a> {
                 Err(error) if error.unknown_outcome() => lost = error,
                 outcome => return outcome,
             }
-            if !self.pause(tries).await {
+            if !self.again(&lost, tries).await {
                 break;
             }
         }
@@ -655,10 +675,11 @@ impl<'a> Run<'a> {
                 Err(error) => error,
             };
             if error.expired() && self.aws.renew(used).await? {
+                Trace::again(&error.word(), Duration::ZERO);
                 continue;
             }
             let worth = self.worth(&job.step.action, &error);
-            if began.elapsed() >= worth || !self.pause(tries).await {
+            if began.elapsed() >= worth || !self.again(&error, tries).await {
                 return Err(error);
             }
         }
@@ -683,10 +704,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Backs off, longer each time and never all at the same moment. False if the run is ending.
-    async fn pause(&self, tries: u32) -> bool {
+    /// Backs off before a call is sent again, longer each time and never all at the same moment. False
+    /// if the run is ending.
+    async fn again(&self, after: &Error, tries: u32) -> bool {
         let longest = PAUSE * 2_u32.saturating_pow(tries).min(LONGEST_PAUSE);
-        self.sleep(longest.mul_f64(0.5 + random() as f64 / u64::MAX as f64 / 2.0)).await
+        let pause = longest.mul_f64(0.5 + random() as f64 / u64::MAX as f64 / 2.0);
+        let slept = self.sleep(pause).await;
+        if slept {
+            Trace::again(&after.word(), pause);
+        }
+        slept
     }
 
     /// False if the run is ending.

@@ -118,6 +118,9 @@ impl Database {
                 if record.pk.is_null() {
                     return Err(format!("{at}: no primary key"));
                 }
+                if record.region.is_empty() == table.regional() {
+                    return Err(format!("{at}: its region is {:?}", record.region));
+                }
                 if table.primary_key.is_some_and(|key| table.cell(&record.row, key) != &record.pk) {
                     return Err(format!("{at}: the primary key is another column"));
                 }

@@ -288,7 +288,7 @@ pub fn happen(sim: &mut Sim, op: &Op) {
                     next += 1;
                 }
                 let to = REGIONS[usize::from(from == REGIONS[0])];
-                for key in moving {
+                for key in moving.into_iter().filter(|(table, _)| named(table).regional()) {
                     sim.db.rows.get_mut(&key)?.region = to.to_owned();
                 }
                 Some(())

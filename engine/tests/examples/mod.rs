@@ -312,6 +312,45 @@ fn sync_keeps_what_unread_rows_refer_to_however_far() {
 }
 
 #[test]
+fn sync_takes_a_row_to_another_region_with_all_that_it_names_or_not_at_all() {
+    let mut sim = furnished();
+    // What hangs together was moved; of the target nothing is known where it was.
+    for table in ["balancer", "target", "listener", "service"] {
+        let moved = sim.db.rows.iter_mut().find(|((name, _), _)| *name == table);
+        moved.expect("a row").1.region = "r1".to_owned();
+    }
+    sim.sync(&[unread(&tables::TARGET, "r2")]);
+    let region = |sim: &Sim, table| sim.db.of(table).next().map(|it| it.region.clone());
+    for table in ["balancer", "target", "listener"] {
+        assert_eq!(region(&sim, table).as_deref(), Some("r1"), "{table}");
+    }
+    sim.sync(&[]);
+    for table in ["balancer", "target", "listener", "service"] {
+        assert_eq!(region(&sim, table).as_deref(), Some("r2"), "{table}");
+    }
+    sim.in_sync();
+    sim.settled();
+}
+
+#[test]
+fn sync_forgets_what_was_agreed_on_a_row_that_was_added_again() {
+    let mut sim = furnished();
+    // A service is no row without its task, and that is none without the person that it names.
+    let person = sim.cloud.find("person", "", "person-4").expect("a person");
+    let row = sim.cloud.things[&person].row.clone();
+    sim.cloud.delete(person).expect("a person that may go");
+    sim.cloud.create(&tables::PERSON, "", &row, "somebody else's").expect("a namesake");
+    let service = sim.pk("service", "name", &json!("a"));
+    let cells = ["name", "task_id", "target_name", "part_ids"];
+    let cells = cells.map(|column| (column.to_owned(), sim.cell("service", &service, column)));
+    sim.delete("service", &service);
+    sim.insert("service", "r2", Value::Object(cells.into_iter().collect()));
+    sim.sync(&[]);
+    assert_eq!(sim.db.of("service").count(), 0);
+    sim.in_sync();
+}
+
+#[test]
 fn what_refers_to_nothing_known_is_no_row() {
     let mut sim = furnished();
     let hidden = [unread(&tables::NET, "r1")];
@@ -1082,6 +1121,23 @@ fn of_a_target_made_anew_the_listener_is_made_anew_and_the_service_only_updated(
     let update = &plan.steps[step(&sim, "update", "service") as usize];
     let Action::Update { was, row } = &update.action else { unreachable!("an update") };
     assert_eq!((&was[2], &row[2]), (&Json::Null, &json!("web")));
+    applies(&mut sim);
+}
+
+#[test]
+fn what_is_not_to_lead_to_something_made_anew_lets_go_of_it_first() {
+    let mut sim = fleet();
+    for table in ["listener", "service"] {
+        let pk = only(&sim, table);
+        sim.edit(table, &pk, "target_name", json!(null));
+    }
+    let target = only(&sim, "target");
+    sim.edit("target", &target, "port", json!(81));
+    in_order(&sim, &[("update", "listener"), ("delete", "target"), ("create", "target")]);
+    let (_, plan) = sim.plan();
+    let update = &plan.steps[step(&sim, "update", "listener") as usize];
+    let Action::Update { was, row } = &update.action else { unreachable!("an update") };
+    assert_eq!((&was[2], &row[2]), (&json!("web"), &Json::Null));
     applies(&mut sim);
 }
 
