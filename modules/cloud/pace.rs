@@ -475,6 +475,12 @@ impl Trace {
         STEP.scope(self.clone(), step).await
     }
 
+    /// As it stands, for each of those that one call was for.
+    pub(super) fn fork(&self) -> Arc<Self> {
+        let [sent, refused] = [&self.sent, &self.refused].map(|it| it.load(Relaxed).into());
+        Arc::new(Self { sent, refused })
+    }
+
     /// Something has been sent.
     pub(super) fn begun(&self) -> bool {
         self.sent.load(Relaxed) > 0
