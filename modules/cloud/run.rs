@@ -244,11 +244,14 @@ pub async fn run(
             Ended { step, result: Ok(row), changed: true }
         };
         let stand: Vec<Ended> = standing.iter().map(stands).collect();
-        let outcomes: Vec<Outcome> = stand
-            .iter()
-            .chain(&ends)
-            .filter_map(|end| Some(end.outcome(&run, &marks.get(&end.step)?.0)))
-            .collect();
+        let outcome = |end: &Ended| Some(end.outcome(&run, &marks.get(&end.step)?.0));
+        let so_far =
+            stand.iter().filter_map(outcome).map(|outcome| match run.strips(outcome.step) {
+                // Whoever comes after a crash finds that something may be left to remove.
+                true => Outcome { end: End::Unknown, ..outcome },
+                false => outcome,
+            });
+        let outcomes: Vec<Outcome> = so_far.chain(ends.iter().filter_map(outcome)).collect();
         if note(journal, &outcomes).is_err() {
             broken = broken.or(stand.iter().chain(&ends).map(|end| end.step).next());
         }
@@ -353,7 +356,8 @@ struct Run<'a> {
     stop: &'a Stop,
     /// What the cloud holds of each step that is done.
     made: RefCell<HashMap<u32, Row>>,
-    /// The steps of which that is so while AWS is not done with it: what waits for them may go on.
+    /// The steps of which that is so while AWS is not done with it, or not rid of what it made along:
+    /// what waits for them may go on.
     standing: RefCell<Vec<u32>>,
     stands: Notify,
     /// When something was last made.
@@ -569,6 +573,9 @@ impl<'a> Run<'a> {
                 let made = self.create(job, row, *born, trace, answer).await?;
                 self.made.borrow_mut().insert(number, made.clone());
                 self.created.set(Some(Instant::now()));
+                if !strip.is_empty() {
+                    self.stand(number);
+                }
                 for (table, row) in strip {
                     self.strip(job, table, row).await?;
                 }
@@ -589,13 +596,18 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What waits for a step may go on, though there is something left to do.
+    fn stand(&self, step: u32) {
+        self.standing.borrow_mut().push(step);
+        self.stands.notify_one();
+    }
+
     /// Waits until AWS is done with what stands already, while all that waited for it goes on.
     async fn settle(&self, job: &Job<'a>, row: Row) -> Result<Row> {
         if !job.resource.settles() {
             return Ok(row);
         }
-        self.standing.borrow_mut().push(job.step.number);
-        self.stands.notify_one();
+        self.stand(job.step.number);
         tokio::select! {
             biased;
             () = self.stop.wait() => Ok(row),
@@ -709,6 +721,12 @@ impl<'a> Run<'a> {
             }
         }
         Err(lost)
+    }
+
+    /// Whether AWS makes something along with what a step makes that nobody wants.
+    fn strips(&self, step: u32) -> bool {
+        let action = self.steps.get(&step).map(|step| &step.action);
+        matches!(action, Some(Action::Create { strip, .. }) if !strip.is_empty())
     }
 
     /// Removes what AWS has made along with a new resource and nobody wants.

@@ -336,6 +336,22 @@ async fn what_aws_makes_along_and_nobody_wants_goes() {
     assert_eq!(world.count("delete subnet default in vpc-1"), 1);
     assert!(world.table("subnet").names().is_empty());
 
+    // What waits for it does not wait for that; and until then its end is not known.
+    let world = World::new();
+    let book = Book::new(&world.log);
+    world.table("subnet").hold(&[child("default", json!("vpc-1"))]);
+    let steps = vec![
+        step(1, &[], "vpc", action.clone()),
+        step(2, &[1], "subnet", create(child("a", pending(1)))),
+    ];
+    assert_eq!(ends(&go(&world, &book, steps).await), ["+1", "+2"]);
+    let told = world.told();
+    let place = |line: &str| told.iter().position(|it| it == line).unwrap();
+    assert!(place("intend 2") < place("delete subnet default in vpc-1"));
+    let ends: Vec<_> = book.outcomes.lock().unwrap().iter().map(|it| (it.step, it.end)).collect();
+    assert_eq!(ends.first(), Some(&(1, End::Unknown)));
+    assert!(ends.contains(&(1, End::Done)));
+
     // If that fails, what was made is known all the same.
     let world = World::new();
     let book = Book::new(&world.log);
