@@ -261,8 +261,13 @@ class Reference:
 def reference(brittle: Brittle) -> Reference:
     db = brittle.edited()
     brittle.stop_at("nowhere", 0)
+    since = brittle.cloud.emulator.mark()
     assert {line[0] for line in apply(db)} == {"create", "update", "replace", "delete"}
     assert plan(db) == []
+    # A call for the rules of each group.
+    made = Counter(changing_calls(brittle.cloud.emulator, since))
+    assert made["AuthorizeSecurityGroupIngress"] == 1
+    assert made["RevokeSecurityGroupIngress"] == 2
     reference = Reference(brittle.passed(), brittle.outcome(db))
     db.close()
     return reference
