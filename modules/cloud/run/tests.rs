@@ -348,9 +348,10 @@ async fn what_aws_makes_along_and_nobody_wants_goes() {
     let told = world.told();
     let place = |line: &str| told.iter().position(|it| it == line).unwrap();
     assert!(place("intend 2") < place("delete subnet default in vpc-1"));
-    let ends: Vec<_> = book.outcomes.lock().unwrap().iter().map(|it| (it.step, it.end)).collect();
-    assert_eq!(ends.first(), Some(&(1, End::Unknown)));
-    assert!(ends.contains(&(1, End::Done)));
+    let outcomes: Vec<_> =
+        book.outcomes.lock().unwrap().iter().map(|it| (it.step, it.end)).collect();
+    assert_eq!(outcomes.first(), Some(&(1, End::Unknown)));
+    assert!(outcomes.contains(&(1, End::Done)));
 
     // If that fails, what was made is known all the same.
     let world = World::new();
