@@ -58,8 +58,8 @@ UNFLUSHED = "immediate shutdown without synchronous_commit"
 KILLS = ["immediate shutdown", "kill -9 of the backend", UNFLUSHED]
 
 #: Of several modules: a VPC, which AWS would make again and again; changes of what is there; a
-#: group and a repository made anew with their rules and policy; the next revision of a task
-#: definition; a load balancer, which takes its time; and what goes.
+#: group and a repository made anew with their rules, which go in one call, and policy; the next
+#: revision of a task definition; a load balancer, which takes its time; and what goes.
 EDITS = [
     "INSERT INTO vpc (cidr_block) VALUES ('10.7.0.0/16')",
     "INSERT INTO subnet (vpc_id, cidr_block, availability_zone)"
@@ -73,6 +73,7 @@ EDITS = [
     "UPDATE repository SET repository_name = 'fresh'",
     "DELETE FROM subnet WHERE cidr_block = '10.8.1.0/24'",
     "DELETE FROM log_group WHERE log_group_name = 'old'",
+    "DELETE FROM security_group_rule WHERE from_port IN (90, 91)",
 ]
 
 
@@ -80,11 +81,11 @@ def furnish(cloud: Cloud) -> None:
     """What the account holds before the edits."""
     vpc = cloud.ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
     cloud.ec2.create_subnet(VpcId=vpc, CidrBlock="10.8.1.0/24")
-    group = cloud.ec2.create_security_group(GroupName="web", Description="old")["GroupId"]
-    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}
-    cloud.ec2.authorize_security_group_ingress(
-        GroupId=group, IpPermissions=[rule | {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    )
+    for name, ports in [("web", (80, 81, 82)), ("api", (90, 91))]:
+        group = cloud.ec2.create_security_group(GroupName=name, Description="old")["GroupId"]
+        all_ranges = {"IpProtocol": "tcp", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        rules = [all_ranges | {"FromPort": port, "ToPort": port} for port in ports]
+        cloud.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rules)
     cloud.logs.create_log_group(logGroupName="old")
     cloud.ecr.create_repository(repositoryName="web")
     cloud.ecr.set_repository_policy(repositoryName="web", policyText=json.dumps(policy()))
@@ -260,8 +261,13 @@ class Reference:
 def reference(brittle: Brittle) -> Reference:
     db = brittle.edited()
     brittle.stop_at("nowhere", 0)
+    since = brittle.cloud.emulator.mark()
     assert {line[0] for line in apply(db)} == {"create", "update", "replace", "delete"}
     assert plan(db) == []
+    # A call for the rules of each group.
+    made = Counter(changing_calls(brittle.cloud.emulator, since))
+    assert made["AuthorizeSecurityGroupIngress"] == 1
+    assert made["RevokeSecurityGroupIngress"] == 2
     reference = Reference(brittle.passed(), brittle.outcome(db))
     db.close()
     return reference

@@ -497,6 +497,30 @@ def test_what_a_create_left_that_failed_in_the_middle_goes_with_its_row(
     assert groups()["TargetGroups"] == []
 
 
+def test_a_default_rule_that_could_not_be_removed_goes_next_time(
+    db: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    """Whatever refers to the group has been made all the same, and is not made again."""
+    install(db, "aws_security_group")
+    db.sql("INSERT INTO security_group (group_name) VALUES ('web')")
+    db.sql("""INSERT INTO security_group_rule
+        (security_group_id, is_egress, ip_protocol, from_port, to_port, cidr_ipv4)
+        SELECT id, false, 'tcp', 80, 80, '10.0.0.0/8' FROM security_group WHERE group_name = 'web'""")
+    emulator.faults([{"operation": "RevokeSecurityGroupEgress", "deny": True}])
+    message = db.error("SELECT * FROM iasql_apply()").message or ""
+    assert message.startswith("1 of 2 changes failed: create security_group web")
+    emulator.faults([])
+    since = emulator.mark()
+    apply(db)
+    assert changing_calls(emulator, since) == ["RevokeSecurityGroupEgress"]
+    group = db.one("SELECT group_id FROM security_group WHERE group_name = 'web'")
+    rules = cloud.ec2.describe_security_group_rules(
+        Filters=[{"Name": "group-id", "Values": [group]}]
+    )["SecurityGroupRules"]
+    assert [rule["FromPort"] for rule in rules] == [80]
+    assert plan(db) == []
+
+
 def test_a_load_balancer_that_fails_is_an_error_and_none_is_made_twice(
     db: Database, cloud: Cloud, emulator: Emulator
 ) -> None:

@@ -14,6 +14,7 @@ use aws_sdk_ecs::types::{
     DeploymentControllerType, LaunchType, LoadBalancer, NetworkConfiguration, SchedulingStrategy,
     ServiceField,
 };
+use futures_util::{TryFutureExt, try_join};
 use iasql_engine::compare;
 use std::collections::HashSet;
 
@@ -156,20 +157,22 @@ impl Cloud for Service {
         which: Which<'_, Self>,
         found: &Found<'_, Self>,
     ) -> Result<()> {
-        let mut services = match which.like() {
+        let (mut services, groups) = match which.like() {
             Some(like) => match described(ecs, like.cluster(), vec![like.name.clone()]).await {
-                Err(error) if error.not_found() => Vec::new(),
-                found => found?,
+                Err(error) if error.not_found() => (Vec::new(), None),
+                found => (found?, None),
             },
-            None => all(ecs).await?,
+            // Whoever reads all reads the target groups for their own sake, too.
+            None => try_join!(all(ecs), target_groups(elb, None).map_ok(Some))?,
         };
         // Of those with the same name in several clusters, the oldest has the row.
         services.sort_by_cached_key(|it| {
             (it.created_at.map(|at| at.as_nanos()), it.service_arn.clone())
         });
-        let groups = match services.iter().any(|it| !it.load_balancers().is_empty()) {
-            true => target_groups(elb, None).await?,
-            false => Vec::new(),
+        let groups = match groups {
+            Some(groups) => groups,
+            None if services.iter().all(|it| it.load_balancers().is_empty()) => Vec::new(),
+            None => target_groups(elb, None).await?,
         };
         let groups: HashSet<_> = groups.into_iter().filter_map(|it| it.target_group_arn).collect();
         let mut names = HashSet::new();
@@ -407,13 +410,16 @@ impl Service {
         let Some(group) = &self.target_group_name else { return Ok(Vec::new()) };
         let mut it = was.into_iter().next().unwrap_or_else(|| LoadBalancer::builder().build());
         // The one before may be an older group with that name.
-        let found = elb.describe_target_groups().names(&**group).send().await?.target_groups;
-        let arn = found.into_iter().flatten().find_map(|it| it.target_group_arn);
-        it.target_group_arn = Some(arn.must("the target group's ARN")?);
-        let (name, port) = match (&self.container_name, self.container_port) {
-            (Some(name), Some(port)) => (name.clone(), port),
-            _ => self.target(ecs).await?,
+        let groups = target_groups(elb, Some(&**group));
+        let target = async {
+            match (&self.container_name, self.container_port) {
+                (Some(name), Some(port)) => Ok((name.clone(), port)),
+                _ => self.target(ecs).await,
+            }
         };
+        let (groups, (name, port)) = try_join!(groups, target)?;
+        let arn = groups.into_iter().find_map(|it| it.target_group_arn);
+        it.target_group_arn = Some(arn.must("the target group's ARN")?);
         (it.container_name, it.container_port) = (Some(name), Some(port));
         Ok(vec![it])
     }

@@ -14,6 +14,7 @@ use aws_sdk_ecs::types::{
     self, Compatibility, EphemeralStorage, NetworkMode, RuntimePlatform, SortOrder,
     TaskDefinitionField, TaskDefinitionStatus,
 };
+use futures_util::try_join;
 
 /// What a task consists of: its containers, how much CPU and memory it gets, and its roles.
 ///
@@ -304,10 +305,16 @@ impl TaskDefinition {
         let region = ecs.config().region().map(ToString::to_string).unwrap_or_default();
         let (cpu, memory) = self.units()?;
         let containers = was.container_definitions.unwrap_or_default();
-        let task_role = role_arn(self.task_role_name.as_deref(), iam).await?;
+        let other = self.execution_role_name.as_deref();
+        let other = other.filter(|_| self.execution_role_name != self.task_role_name);
+        let (task_role, other, containers) = try_join!(
+            role_arn(self.task_role_name.as_deref(), iam),
+            role_arn(other, iam),
+            self.containers(containers, registries, &region),
+        )?;
         let execution_role = match self.execution_role_name == self.task_role_name {
             true => task_role.clone(),
-            false => role_arn(self.execution_role_name.as_deref(), iam).await?,
+            false => other,
         };
         let made = ecs
             .register_task_definition()
@@ -315,9 +322,7 @@ impl TaskDefinition {
             .set_task_role_arn(task_role)
             .set_execution_role_arn(execution_role)
             .set_network_mode(was.network_mode)
-            .set_container_definitions(Some(
-                self.containers(containers, registries, &region).await?,
-            ))
+            .set_container_definitions(Some(containers))
             .set_volumes(was.volumes)
             .set_placement_constraints(was.placement_constraints)
             .set_requires_compatibilities(was.requires_compatibilities)

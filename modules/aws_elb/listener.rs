@@ -8,6 +8,7 @@ use super::{LoadBalancer, TargetGroup, if_any, listed, load_balancers, name_in};
 use super::{PAGE, retag, tags_of, target_groups};
 use crate::prelude::*;
 use aws_sdk_elasticloadbalancingv2::{Client, types};
+use futures_util::try_join;
 
 /// A port of a load balancer, and the target group that what comes in there is sent to.
 #[derive(Debug, Clone, Resource)]
@@ -120,13 +121,14 @@ impl Cloud for Listener {
     }
 
     async fn create(&self, elb: &Client, _mark: &str) -> Result<Self> {
-        let balancer = load_balancers(elb, Some(&self.load_balancer_name)).await?.pop();
+        let balancers = load_balancers(elb, Some(&self.load_balancer_name));
+        let (mut balancers, action) = try_join!(balancers, self.forward(elb, None))?;
         let made = elb
             .create_listener()
-            .set_load_balancer_arn(balancer.and_then(|it| it.load_balancer_arn))
+            .set_load_balancer_arn(balancers.pop().and_then(|it| it.load_balancer_arn))
             .port(self.port)
             .protocol(self.protocol.as_str().into())
-            .default_actions(self.forward(elb, None).await?)
+            .default_actions(action)
             .set_ssl_policy(self.ssl_policy.clone())
             .set_certificates(self.certificates())
             .set_tags(listed(&self.tags))

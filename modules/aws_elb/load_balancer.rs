@@ -8,7 +8,9 @@ use super::{
 use crate::aws_vpc::{PAGE, Subnet, Vpc, filter};
 use crate::prelude::*;
 use aws_sdk_ec2 as ec2;
+use aws_sdk_ec2::types::Subnet as Place;
 use aws_sdk_elasticloadbalancingv2::{Client, types};
+use futures_util::try_join;
 use std::collections::BTreeMap;
 
 /// One address for clients, behind which the targets of target groups take turns.
@@ -189,7 +191,9 @@ impl Cloud for LoadBalancer {
             .send()
             .await?;
         let made = made.load_balancers.into_iter().flatten().next();
-        asked(elb, made.must("the load balancer it made")?, self.tags.clone()).await
+        // Attributes are as AWS sets them unless they are changed now; which that is, `settle` reads.
+        let made = made.must("the load balancer it made")?;
+        Self::seen(made, &Attributes::default(), self.tags.clone())
     }
 
     async fn settle(self, (elb, _): &Self::Client) -> Result<Self> {
@@ -208,9 +212,9 @@ impl Cloud for LoadBalancer {
                 Some(_) => Ok(Some(it)),
             }
         });
-        let now = Self::seen(ready.await?, &Attributes::default(), Tags::default())?;
-        let Self { state, availability_zones, .. } = now;
-        Ok(Self { state, availability_zones, ..self })
+        let arn = self.load_balancer_arn.as_deref().must("the load balancer's ARN")?;
+        let (now, attributes) = try_join!(ready, attributes(elb, arn))?;
+        Self::seen(now, &attributes, self.tags)
     }
 
     async fn update(&self, was: &Self, (elb, _): &Self::Client) -> Result<()> {
@@ -260,24 +264,21 @@ impl Cloud for LoadBalancer {
 impl LoadBalancer {
     /// The subnets to be made in.
     async fn places(&self, ec2: &ec2::Client) -> Result<Vec<String>> {
-        let vpc = match (&self.subnets, &self.vpc) {
+        // Which VPC is the default one is asked along with the subnets, of all then: a round trip less.
+        let (vpc, found) = match (&self.subnets, &self.vpc) {
             (Some(subnets), None) => return Ok(subnets.iter().cloned().collect()),
-            (_, Some(vpc)) => vpc.to_string(),
-            (None, None) => default_vpc(ec2).await?,
+            (_, Some(vpc)) => (vpc.to_string(), subnets(ec2, Some(vpc)).await?),
+            (None, None) => try_join!(default_vpc(ec2), subnets(ec2, None))?,
         };
-        let filters = filter("vpc-id", Some(&vpc)).map(|filter| vec![filter]);
-        let mut pages =
-            ec2.describe_subnets().set_filters(filters).max_results(PAGE).into_paginator().send();
         let (mut ids, mut zones) = (Set::default(), BTreeMap::new());
-        while let Some(page) = pages.try_next().await? {
-            for it in page.subnets.into_iter().flatten().filter(|it| it.outpost_arn.is_none()) {
-                let (id, zone) = (it.subnet_id.unwrap_or_default(), it.availability_zone);
-                ids.0.insert(id.clone());
-                // The one that AWS made for the zone goes before others.
-                let own = (it.default_for_az != Some(true), id);
-                let first = zones.entry(zone).or_insert_with(|| own.clone());
-                *first = own.min(first.clone());
-            }
+        let inside = |it: &Place| it.vpc_id.as_ref() == Some(&vpc) && it.outpost_arn.is_none();
+        for it in found.into_iter().filter(inside) {
+            let (id, zone) = (it.subnet_id.unwrap_or_default(), it.availability_zone);
+            ids.0.insert(id.clone());
+            // The one that AWS made for the zone goes before others.
+            let own = (it.default_for_az != Some(true), id);
+            let first = zones.entry(zone).or_insert_with(|| own.clone());
+            *first = own.min(first.clone());
         }
         match &self.subnets {
             Some(subnets) if subnets.is_subset(&ids) => Ok(subnets.iter().cloned().collect()),
@@ -376,6 +377,13 @@ const LOGS: &str = "access_logs.s3.enabled";
 const LOGS_BUCKET: &str = "access_logs.s3.bucket";
 const LOGS_PREFIX: &str = "access_logs.s3.prefix";
 
+/// The subnets, or just those of one VPC.
+async fn subnets(ec2: &ec2::Client, vpc: Option<&str>) -> Result<Vec<Place>> {
+    let filters = filter("vpc-id", vpc).map(|filter| vec![filter]);
+    let pages = ec2.describe_subnets().set_filters(filters).max_results(PAGE).into_paginator();
+    Ok(pages.items().send().try_collect().await?)
+}
+
 /// Why a load balancer is more than the table can hold, if it is.
 fn unfit(it: &types::LoadBalancer) -> Option<&'static str> {
     let mut zones = it.availability_zones.iter().flatten();
@@ -393,8 +401,12 @@ fn unfit(it: &types::LoadBalancer) -> Option<&'static str> {
 
 /// A load balancer along with its attributes.
 async fn asked(elb: &Client, it: types::LoadBalancer, tags: Tags) -> Result<LoadBalancer> {
-    let arn = it.load_balancer_arn.clone();
-    let answer = elb.describe_load_balancer_attributes().set_load_balancer_arn(arn).send().await?;
-    let all = answer.attributes.into_iter().flatten().map(|one| (one.key, one.value));
-    LoadBalancer::seen(it, &all.collect(), tags)
+    let arn = it.load_balancer_arn.as_deref().must("a load balancer's ARN")?;
+    let attributes = attributes(elb, arn).await?;
+    LoadBalancer::seen(it, &attributes, tags)
+}
+
+async fn attributes(elb: &Client, arn: &str) -> Result<Attributes> {
+    let answer = elb.describe_load_balancer_attributes().load_balancer_arn(arn).send().await?;
+    Ok(answer.attributes.into_iter().flatten().map(|one| (one.key, one.value)).collect())
 }

@@ -354,15 +354,16 @@ fn gone(outcome: Result<()>) -> Result<()> {
 
 /// Takes away all that AWS does not delete a role with, whoever put it there.
 async fn clear(iam: &Client, role: &str) -> Result<()> {
-    for policy in attached(iam, role).await? {
+    let profiles = iam.list_instance_profiles_for_role().role_name(role).max_items(PAGE);
+    let profiles = async { Ok(profiles.into_paginator().items().send().try_collect().await?) };
+    let (policies, own, profiles) = try_join!(attached(iam, role), inline(iam, role), profiles)?;
+    for policy in policies {
         detach(iam, role, &policy.policy_arn.must("a policy's ARN")?).await?;
     }
-    for policy in inline(iam, role).await? {
+    for policy in own {
         drop_inline(iam, role, &policy).await?;
     }
-    let profiles = iam.list_instance_profiles_for_role().role_name(role).max_items(PAGE);
-    let mut profiles = profiles.into_paginator().items().send();
-    while let Some(profile) = profiles.try_next().await? {
+    for profile in profiles {
         let request = iam.remove_role_from_instance_profile().role_name(role);
         let request = request.instance_profile_name(profile.instance_profile_name);
         gone(request.send().await.done())?;

@@ -6,11 +6,14 @@
 
 use super::SecurityGroup;
 use crate::aws_vpc::{PAGE, filter, retag, tagged, tags};
+use crate::cloud::cell::Cells;
 use crate::prelude::*;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     self, IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, UserIdGroupPair,
 };
+use iasql_engine::compare;
+use std::slice;
 
 /// A rule of a security group: traffic that is let through.
 #[derive(Debug, Clone, Resource)]
@@ -137,20 +140,39 @@ impl Cloud for SecurityGroupRule {
         Ok(())
     }
 
-    async fn create(&self, ec2: &Client, _mark: &str) -> Result<Self> {
-        let (group, rule) = (&*self.security_group_id, self.permission());
-        let tags = tagged(ResourceType::SecurityGroupRule, self.tags.all());
-        let made = if self.is_egress {
-            let request =
-                ec2.authorize_security_group_egress().group_id(group).ip_permissions(rule);
-            request.set_tag_specifications(tags).send().await?.security_group_rules
-        } else {
-            let request =
-                ec2.authorize_security_group_ingress().group_id(group).ip_permissions(rule);
-            request.set_tag_specifications(tags).send().await?.security_group_rules
+    /// Their tags are those of the call, and AWS allows far fewer calls than rules.
+    const TOGETHER: &'static [&'static str] = &["security_group_id", "is_egress", "tags"];
+
+    async fn create(&self, ec2: &Client, mark: &str) -> Result<Self> {
+        let made = Self::create_all(slice::from_ref(self), ec2, &[mark]).await?;
+        made.into_iter().next().must("the rule it made")
+    }
+
+    async fn create_all(rules: &[Self], ec2: &Client, _marks: &[&str]) -> Result<Vec<Self>> {
+        let Some(Self { security_group_id, is_egress, tags, .. }) = rules.first() else {
+            return Ok(Vec::new());
         };
-        let made = made.into_iter().flatten().next().must("the rule it made")?;
-        Ok(Self { security_group_rule_id: made.security_group_rule_id, ..self.clone() })
+        let permissions = Some(rules.iter().map(Self::permission).collect());
+        let tags = tagged(ResourceType::SecurityGroupRule, tags.all());
+        let made = if *is_egress {
+            let request = ec2.authorize_security_group_egress().group_id(&**security_group_id);
+            let request = request.set_ip_permissions(permissions).set_tag_specifications(tags);
+            request.send().await?.security_group_rules
+        } else {
+            let request = ec2.authorize_security_group_ingress().group_id(&**security_group_id);
+            let request = request.set_ip_permissions(permissions).set_tag_specifications(tags);
+            request.send().await?.security_group_rules
+        };
+        let made = made.into_iter().flatten().map(|rule| Ok(Self::seen(rule)?.into_row()));
+        let made = made.collect::<Result<Vec<_>>>()?;
+        // Which is which says what they are: AWS promises no order.
+        let answered = |rule: &Self| {
+            let wanted = rule.clone().into_row();
+            let it = made.iter().find(|made| compare::same_key(Self::TABLE, &wanted, made));
+            let id = Self::TABLE.cloud_id(it.must("the rule it made")?).map(str::to_owned);
+            Ok(Self { security_group_rule_id: id, ..rule.clone() })
+        };
+        rules.iter().map(answered).collect()
     }
 
     async fn update(&self, was: &Self, ec2: &Client) -> Result<()> {
@@ -171,14 +193,19 @@ impl Cloud for SecurityGroupRule {
     }
 
     async fn delete(&self, ec2: &Client) -> Result<()> {
-        let id = self.security_group_rule_id.as_deref().must("the rule's ID")?;
-        let group = &*self.security_group_id;
-        if self.is_egress {
-            let request = ec2.revoke_security_group_egress().group_id(group);
-            request.security_group_rule_ids(id).send().await.done()
+        Self::delete_all(slice::from_ref(self), ec2).await
+    }
+
+    async fn delete_all(rules: &[Self], ec2: &Client) -> Result<()> {
+        let Some(Self { security_group_id, is_egress, .. }) = rules.first() else { return Ok(()) };
+        let id = |rule: &Self| rule.security_group_rule_id.clone().must("the rule's ID");
+        let ids = Some(rules.iter().map(id).collect::<Result<Vec<_>>>()?);
+        if *is_egress {
+            let request = ec2.revoke_security_group_egress().group_id(&**security_group_id);
+            request.set_security_group_rule_ids(ids).send().await.done()
         } else {
-            let request = ec2.revoke_security_group_ingress().group_id(group);
-            request.security_group_rule_ids(id).send().await.done()
+            let request = ec2.revoke_security_group_ingress().group_id(&**security_group_id);
+            request.set_security_group_rule_ids(ids).send().await.done()
         }
     }
 }

@@ -17,7 +17,7 @@ use std::fmt;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why something could not be done.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The service answered, and the answer is no (or can't be understood).
     #[error("{0}")]
@@ -312,6 +312,12 @@ impl Error {
             Self::Missing(_) => true,
             _ => false,
         }
+    }
+
+    /// Refused for what is in it: of several things in one call, one alone may be to blame.
+    pub fn blames(&self) -> bool {
+        let particular = matches!(self.kind(), Trouble::Refused | Trouble::NotFound | Trouble::Row);
+        particular && !self.unknown_outcome()
     }
 
     /// Surely not carried out, and another attempt may well succeed.

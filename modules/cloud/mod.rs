@@ -22,7 +22,7 @@ pub mod young;
 
 use aws::{Aws, Service};
 use cell::Cells;
-use failure::Result;
+use failure::{Error, Result};
 use futures_util::future::LocalBoxFuture;
 use iasql_engine::table::Table;
 use iasql_engine::wire::Seen;
@@ -74,6 +74,23 @@ pub trait Cloud: Cells + Clone + 'static {
 
     /// Removes it. That it is gone already is no error: [`failure::Error::not_found`] is success.
     async fn delete(&self, aws: &Self::Client) -> Result<()>;
+
+    /// The columns in which resources agree that one call can make, or remove. There are none if it
+    /// takes a call each.
+    const TOGETHER: &'static [&'static str] = &[];
+
+    /// Makes several that agree in [`Cloud::TOGETHER`], in one call that makes all of them or none, and
+    /// answers in their order. Otherwise as [`Cloud::create`].
+    async fn create_all(many: &[Self], aws: &Self::Client, marks: &[&str]) -> Result<Vec<Self>> {
+        let _ = (many, aws, marks);
+        Err(Error::Internal(format!("{} takes a call each", Self::TABLE.name)))
+    }
+
+    /// Removes several that agree in [`Cloud::TOGETHER`], in one call that removes all of them or none.
+    async fn delete_all(many: &[Self], aws: &Self::Client) -> Result<()> {
+        let _ = (many, aws);
+        Err(Error::Internal(format!("{} takes a call each", Self::TABLE.name)))
+    }
 
     /// What of it no column or row stands for, in words: making it anew would lose that. Asked before
     /// a replacement; a resource that has an answer has a `waiver` column, too.
@@ -200,6 +217,22 @@ pub trait Erased: Sync {
         row: &'a Row,
         mark: &'a str,
     ) -> LocalBoxFuture<'a, Result<Row>>;
+    /// See [`Cloud::TOGETHER`].
+    fn together(&self) -> &'static [&'static str];
+    /// See [`Cloud::create_all`]; each row with its mark.
+    fn create_all<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        many: &'a [(&'a Row, &'a str)],
+    ) -> LocalBoxFuture<'a, Result<Vec<Row>>>;
+    /// See [`Cloud::delete_all`].
+    fn delete_all<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        many: &'a [&'a Row],
+    ) -> LocalBoxFuture<'a, Result<()>>;
     /// Whether AWS takes its time after a create or an update.
     fn settles(&self) -> bool;
     /// See [`Cloud::settle`].
@@ -312,6 +345,37 @@ impl<R: Cloud> Erased for Of<R> {
                 None => wanted.create(&writer, mark).await?,
             };
             Ok(made.into_row())
+        })
+    }
+
+    fn together(&self) -> &'static [&'static str] {
+        R::TOGETHER
+    }
+
+    fn create_all<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        many: &'a [(&'a Row, &'a str)],
+    ) -> LocalBoxFuture<'a, Result<Vec<Row>>> {
+        Box::pin(async move {
+            let wanted =
+                many.iter().map(|(row, _)| R::from_row(row)).collect::<Result<Vec<_>>>()?;
+            let marks: Vec<&str> = many.iter().map(|(_, mark)| *mark).collect();
+            let made = R::create_all(&wanted, &aws.writer(region), &marks).await?;
+            Ok(made.into_iter().map(R::into_row).collect())
+        })
+    }
+
+    fn delete_all<'a>(
+        &'a self,
+        aws: &'a Aws,
+        region: &'a str,
+        many: &'a [&'a Row],
+    ) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let many = many.iter().map(|row| R::from_row(row)).collect::<Result<Vec<_>>>()?;
+            R::delete_all(&many, &aws.writer(region)).await
         })
     }
 

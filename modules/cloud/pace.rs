@@ -506,6 +506,17 @@ impl Trace {
         locked(&self.cost).clone()
     }
 
+    /// One call was for this step as well: what it sent counts here, too.
+    pub(super) fn join(&self, call: &Self) {
+        self.sent.fetch_add(call.sent.load(Relaxed), Relaxed);
+        self.refused.fetch_add(call.refused.load(Relaxed), Relaxed);
+        let call = call.cost();
+        let mut cost = locked(&self.cost);
+        cost.retries += call.retries;
+        cost.waited += call.waited;
+        cost.reasons.extend(call.reasons);
+    }
+
     /// Something has been sent.
     pub(super) fn begun(&self) -> bool {
         self.sent.load(Relaxed) > 0

@@ -4,7 +4,8 @@
 //! - A mutating call is sent only after its intent stands in the journal, and once begun it is
 //!   awaited (up to [`Stop::grace`]) and its outcome written down, even if that is "unknown".
 //! - Nothing is made again before it has been looked for, if the first call may have made it.
-//! - A step that fails takes those with it that wait for it, and nobody else.
+//! - A step that fails takes those with it that wait for it, and nobody else: nor those whose call it
+//!   shared.
 
 use super::Erased;
 use super::aws::Aws;
@@ -13,10 +14,12 @@ use super::failure::{Error, Result};
 use super::pace::{Cost, Trace};
 use super::read::Lookup;
 use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use iasql_engine::table::{Access, Column, Table};
 use iasql_engine::wire::{Action, Failure, Report, Scope, Step, Trouble, awaits};
 use iasql_engine::{Row, Value, compare};
+use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
@@ -44,6 +47,8 @@ const BIRTHS: &[Duration] = &[millis(0), millis(250), millis(500), millis(1000),
 const SENDS: u32 = 3;
 /// Steps of one table and region that are begun at once. Bounds memory; the pace is set elsewhere.
 const ABREAST: usize = 64;
+/// Steps that go in one call at most. AWS publishes no number; a request has to stay small.
+const TOGETHER: usize = 100;
 
 /// The first pause of a back-off, and what it doubles to at most.
 const PAUSE: Duration = millis(500);
@@ -168,7 +173,7 @@ pub async fn run(
     stop: &Stop,
 ) {
     let total = steps.len();
-    let mut order = Order::new(&steps);
+    let mut order = Order::new(&steps, resource);
     let steps: HashMap<u32, Step> = steps.into_iter().map(|step| (step.number, step)).collect();
     let run = Run {
         aws,
@@ -194,23 +199,23 @@ pub async fn run(
     loop {
         let mut ends: Vec<Ended> = Vec::new();
         if !stop.asked() && broken.is_none() {
-            let (jobs, misfits) = run.prepare(order.take());
+            let (calls, misfits) = run.prepare(order.take());
             ends.extend(misfits);
-            match announce(journal, &jobs) {
+            let mut jobs = calls.iter().flatten();
+            match announce(journal, jobs.clone()) {
                 Ok(()) => {
                     for job in jobs {
                         report(Report::Began { step: job.step.number });
                         begun.insert(job.step.number, Begun::new(&job));
-                        underway.push(run.follow(job));
                     }
+                    underway.extend(calls.into_iter().map(|jobs| run.follow(jobs)));
                 }
                 Err(why) => {
                     let why = format!("the journal can't be written: {why}");
-                    broken = jobs.first().map(|job| job.step.number);
-                    ends.extend(
-                        jobs.iter()
-                            .map(|job| Ended::never(job.step.number, Error::Internal(why.clone()))),
-                    );
+                    let never =
+                        |job: &Job<'_>| Ended::never(job.step.number, Error::Internal(why.clone()));
+                    ends.extend(jobs.clone().map(never));
+                    broken = jobs.next().map(|job| job.step.number);
                 }
             }
         }
@@ -220,7 +225,7 @@ pub async fn run(
         if ends.is_empty() {
             tokio::select! {
                 biased;
-                Some(end) = underway.next() => ends.push(end),
+                Some(more) = underway.next() => ends.extend(more),
                 () = run.stands.notified() => (),
                 () = stop.wait(), if deadline.is_none() => {
                     aws.pace().end();
@@ -231,8 +236,8 @@ pub async fn run(
             }
         }
         // What has ended at the same moment is written down together.
-        while let Some(Some(end)) = underway.next().now_or_never() {
-            ends.push(end);
+        while let Some(Some(more)) = underway.next().now_or_never() {
+            ends.extend(more);
         }
 
         let standing = run.standing.take();
@@ -241,11 +246,14 @@ pub async fn run(
             Ended { step, result: Ok(row), changed: true }
         };
         let stand: Vec<Ended> = standing.iter().map(stands).collect();
-        let outcomes: Vec<Outcome> = stand
-            .iter()
-            .chain(&ends)
-            .filter_map(|end| Some(end.outcome(&run, begun.get(&end.step)?)))
-            .collect();
+        let outcome = |end: &Ended| Some(end.outcome(&run, begun.get(&end.step)?));
+        let so_far =
+            stand.iter().filter_map(outcome).map(|outcome| match run.strips(outcome.step) {
+                // Whoever comes after a crash finds that something may be left to remove.
+                true => Outcome { end: End::Unknown, ..outcome },
+                false => outcome,
+            });
+        let outcomes: Vec<Outcome> = so_far.chain(ends.iter().filter_map(outcome)).collect();
         if note(journal, &outcomes).is_err() {
             broken = broken.or(stand.iter().chain(&ends).map(|end| end.step).next());
         }
@@ -311,19 +319,20 @@ pub async fn run(
         });
     }
     if !stop.asked() {
-        for scope in read_back {
-            run.read_back(scope, report).await;
-        }
+        join_all(read_back.into_iter().map(|scope| run.read_back(scope, report))).await;
     }
     report(Report::RanAll);
 }
 
 /// Writes down what is about to be sent.
-fn announce(journal: &dyn Journal, jobs: &[Job<'_>]) -> Result<(), String> {
-    if jobs.is_empty() {
+fn announce<'a>(
+    journal: &dyn Journal,
+    jobs: impl Iterator<Item = &'a Job<'a>>,
+) -> Result<(), String> {
+    let intents: Vec<Intent> = jobs.map(Job::intent).collect();
+    if intents.is_empty() {
         return Ok(());
     }
-    let intents: Vec<Intent> = jobs.iter().map(Job::intent).collect();
     failpoint::pass("before intent");
     journal.intend(&intents)?;
     failpoint::pass("after intent");
@@ -349,7 +358,8 @@ struct Run<'a> {
     stop: &'a Stop,
     /// What the cloud holds of each step that is done.
     made: RefCell<HashMap<u32, Row>>,
-    /// The steps of which that is so while AWS is not done with it: what waits for them may go on.
+    /// The steps of which that is so while AWS is not done with it, or not rid of what it made along:
+    /// what waits for them may go on.
     standing: RefCell<Vec<u32>>,
     stands: Notify,
     /// When something was last made.
@@ -380,6 +390,9 @@ impl Begun {
         Self { mark: job.mark.clone(), since: Instant::now(), trace: job.trace.clone() }
     }
 }
+
+/// What AWS says of a job: what is there now, if it made something.
+type Answer = Result<Option<Row>>;
 
 /// A step that has come to its end.
 struct Ended {
@@ -438,15 +451,18 @@ impl Job<'_> {
 impl<'a> Run<'a> {
     /// Fills in the cells that earlier steps have made known. A step for which that can't be done
     /// has failed.
-    fn prepare(&self, numbers: Vec<u32>) -> (Vec<Job<'a>>, Vec<Ended>) {
-        let (mut jobs, mut misfits) = (Vec::new(), Vec::new());
-        for number in numbers {
-            match self.job(number) {
-                Ok(job) => jobs.push(job),
-                Err(error) => misfits.push(Ended::never(number, error)),
+    fn prepare(&self, calls: Vec<Vec<u32>>) -> (Vec<Vec<Job<'a>>>, Vec<Ended>) {
+        let mut misfits = Vec::new();
+        let mut job = |number| match self.job(number) {
+            Ok(job) => Some(job),
+            Err(error) => {
+                misfits.push(Ended::never(number, error));
+                None
             }
-        }
-        (jobs, misfits)
+        };
+        let calls = calls.into_iter().map(|steps| steps.into_iter().filter_map(&mut job).collect());
+        let calls = calls.filter(|jobs: &Vec<_>| !jobs.is_empty()).collect();
+        (calls, misfits)
     }
 
     fn job(&self, number: u32) -> Result<Job<'a>> {
@@ -495,20 +511,75 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Carries out a job and keeps account of what it sent.
-    async fn follow(&self, job: Job<'a>) -> Ended {
-        let trace = job.trace.clone();
-        let result = Box::pin(trace.follow(self.carry_out(&job))).await;
-        Ended { step: job.step.number, result, changed: trace.changed() }
+    /// Carries out jobs that go in one call, or the one that does not, and keeps account of what each
+    /// sent.
+    async fn follow(&self, jobs: Vec<Job<'a>>) -> Vec<Ended> {
+        let answers = match jobs.len() {
+            1 => vec![None],
+            _ => self.together(&jobs, Instant::now()).await.into_iter().map(Some).collect(),
+        };
+        let ends = jobs.iter().zip(answers).map(async |(job, answer)| {
+            let result = Box::pin(job.trace.follow(self.carry_out(job, answer))).await;
+            Ended { step: job.step.number, result, changed: job.trace.changed() }
+        });
+        join_all(ends).await
     }
 
-    async fn carry_out(&self, job: &Job<'a>) -> Result<Option<Row>> {
+    /// Sends several jobs in one call. What AWS refuses it refuses as a whole, and what is wrong with
+    /// one of them is no reason not to do the others: the halves are sent then, down to that one. What
+    /// was worth waiting for has been waited for since the first call.
+    fn together<'b>(
+        &'b self,
+        jobs: &'b [Job<'a>],
+        began: Instant,
+    ) -> LocalBoxFuture<'b, Vec<Answer>> {
+        Box::pin(async move {
+            let Some(first) = jobs.first() else { return Vec::new() };
+            let trace = Arc::new(Trace::default());
+            let answer =
+                trace.follow(self.patiently(first, began, || self.send(first, jobs))).await;
+            if matches!(&answer, Err(error) if error.blames()) && jobs.len() > 1 {
+                let (some, others) = jobs.split_at(jobs.len() / 2);
+                let halves = join(self.together(some, began), self.together(others, began)).await;
+                return halves.0.into_iter().chain(halves.1).collect();
+            }
+            jobs.iter().for_each(|job| job.trace.join(&trace));
+            match answer {
+                Ok(rows) => rows.into_iter().map(Ok).collect(),
+                Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
+            }
+        })
+    }
+
+    /// Sends jobs in one call: all of them make something, or all remove something.
+    async fn send(&self, first: &Job<'a>, jobs: &[Job<'a>]) -> Result<Vec<Option<Row>>> {
+        let (resource, region) = (first.resource, &first.step.region);
+        let wanted = jobs.iter().filter_map(|job| Some((job.row.as_ref()?, job.mark.as_str())));
+        let wanted: Vec<_> = wanted.collect();
+        if wanted.is_empty() {
+            let gone: Vec<&Row> = jobs.iter().filter_map(|job| job.was.as_ref()).collect();
+            resource.delete_all(self.aws, region, &gone).await?;
+            return Ok(vec![None; jobs.len()]);
+        }
+        let made = resource.create_all(self.aws, region, &wanted).await?;
+        match made.len() == jobs.len() {
+            true => Ok(made.into_iter().map(Some).collect()),
+            false => Err(Error::missing("a part of what it made")),
+        }
+    }
+
+    /// What is left to do of a job: everything, unless it has had an answer already.
+    async fn carry_out(&self, job: &Job<'a>, answer: Option<Answer>) -> Result<Option<Row>> {
         let number = job.step.number;
         match (&job.step.action, &job.was, &job.row) {
             (Action::Create { born, strip, .. }, _, Some(row)) => {
-                let made = self.create(job, row, *born).await?;
+                let answer = answer.map(|it| it?.ok_or_else(|| Error::missing("what it made")));
+                let made = self.create(job, row, *born, answer).await?;
                 self.made.borrow_mut().insert(number, made.clone());
                 self.created.set(Some(Instant::now()));
+                if !strip.is_empty() {
+                    self.stand(number);
+                }
                 for (table, row) in strip {
                     self.strip(job, table, row).await?;
                 }
@@ -521,7 +592,7 @@ impl<'a> Run<'a> {
                 self.settle(job, now).await.map(Some)
             }
             (_, Some(was), None) => {
-                self.delete(job, job.resource, was).await?;
+                self.delete(job, job.resource, was, answer.map(|it| it.map(drop))).await?;
                 self.released.set(Some(Instant::now()));
                 Ok(None)
             }
@@ -529,13 +600,18 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What waits for a step may go on, though there is something left to do.
+    fn stand(&self, step: u32) {
+        self.standing.borrow_mut().push(step);
+        self.stands.notify_one();
+    }
+
     /// Waits until AWS is done with what stands already, while all that waited for it goes on.
     async fn settle(&self, job: &Job<'a>, row: Row) -> Result<Row> {
         if !job.resource.settles() {
             return Ok(row);
         }
-        self.standing.borrow_mut().push(job.step.number);
-        self.stands.notify_one();
+        self.stand(job.step.number);
         tokio::select! {
             biased;
             () = self.stop.wait() => Ok(row),
@@ -547,7 +623,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn create(&self, job: &Job<'a>, row: &Row, born: bool) -> Result<Row> {
+    async fn create(
+        &self,
+        job: &Job<'a>,
+        row: &Row,
+        born: bool,
+        mut answer: Option<Result<Row>>,
+    ) -> Result<Row> {
         let Job { resource, mark, step, .. } = job;
         if born && let Some(seen) = self.look(job, *resource, row, "", BIRTHS).await? {
             return self.align(job, seen, row).await;
@@ -557,7 +639,11 @@ impl<'a> Run<'a> {
             lost.iter().for_each(|lost| Trace::again(&lost.word(), Duration::ZERO));
             let was = job.was.as_ref();
             let send = async || resource.create(self.aws, &step.region, was, row, mark).await;
-            let error = match self.patiently(job, send).await {
+            let answer = match answer.take() {
+                Some(answer) => answer,
+                None => self.patiently(job, Instant::now(), send).await,
+            };
+            let error = match answer {
                 Ok(made) => {
                     // What a create can't set is set now; a create is one call, so that it may be
                     // repeated when it was refused.
@@ -602,7 +688,7 @@ impl<'a> Run<'a> {
                 Trace::again(&lost.word(), Duration::ZERO);
             }
             let send = async || resource.update(self.aws, &step.region, &was, row).await;
-            match self.patiently(job, send).await {
+            match self.patiently(job, Instant::now(), send).await {
                 Ok(()) => return Ok(merged(resource.table(), row, &was)),
                 Err(error) if error.unknown_outcome() => lost = error,
                 Err(error) => return Err(error),
@@ -618,11 +704,21 @@ impl<'a> Run<'a> {
         Err(lost)
     }
 
-    async fn delete(&self, job: &Job<'a>, resource: &'static dyn Erased, was: &Row) -> Result<()> {
+    async fn delete(
+        &self,
+        job: &Job<'a>,
+        resource: &'static dyn Erased,
+        was: &Row,
+        mut answer: Option<Result<()>>,
+    ) -> Result<()> {
         let mut lost = Error::Cancelled;
         for tries in 0..SENDS {
             let send = async || resource.delete(self.aws, &job.step.region, was).await;
-            match self.patiently(job, send).await {
+            let answer = match answer.take() {
+                Some(answer) => answer,
+                None => self.patiently(job, Instant::now(), send).await,
+            };
+            match answer {
                 Err(error) if error.not_found() => return Ok(()),
                 Err(error) if error.unknown_outcome() => lost = error,
                 outcome => return outcome,
@@ -634,12 +730,18 @@ impl<'a> Run<'a> {
         Err(lost)
     }
 
+    /// Whether AWS makes something along with what a step makes that nobody wants.
+    fn strips(&self, step: u32) -> bool {
+        let action = self.steps.get(&step).map(|step| &step.action);
+        matches!(action, Some(Action::Create { strip, .. }) if !strip.is_empty())
+    }
+
     /// Removes what AWS has made along with a new resource and nobody wants.
     async fn strip(&self, job: &Job<'a>, table: &str, row: &Row) -> Result<()> {
         let resource = self.resource_of(table)?;
         let row = self.resolve(resource.table(), row)?;
         match self.look(job, resource, &row, "", BIRTHS).await? {
-            Some(seen) => self.delete(job, resource, &seen).await,
+            Some(seen) => self.delete(job, resource, &seen, None).await,
             None => Ok(()),
         }
     }
@@ -658,16 +760,21 @@ impl<'a> Run<'a> {
                 break;
             }
             let find = async || resource.find(self.aws, &job.step.region, row, mark).await;
-            if let Some(seen) = self.patiently(job, find).await? {
+            if let Some(seen) = self.patiently(job, Instant::now(), find).await? {
                 return Ok(Some(seen));
             }
         }
         Ok(None)
     }
 
-    /// Makes a call until it works, or until waiting for that makes no more sense.
-    async fn patiently<T>(&self, job: &Job<'a>, call: impl AsyncFn() -> Result<T>) -> Result<T> {
-        let began = Instant::now();
+    /// Makes a call until it works, or until waiting for that makes no more sense, `began` being when
+    /// it was first made.
+    async fn patiently<T>(
+        &self,
+        job: &Job<'a>,
+        began: Instant,
+        call: impl AsyncFn() -> Result<T>,
+    ) -> Result<T> {
         for tries in 0.. {
             let used = self.aws.loaded();
             let error = match call().await {
@@ -770,7 +877,12 @@ struct Order {
     waits: HashMap<u32, usize>,
     blocks: HashMap<u32, Vec<u32>>,
     lanes: HashMap<u32, Lane>,
+    /// The first of those that may go in one call, for each step that is not the only one.
+    calls: HashMap<u32, u32>,
+    /// The calls that may begin, in the order in which the first of their steps became ready.
     ready: BTreeMap<Lane, VecDeque<u32>>,
+    /// The steps of each that are ready.
+    gathered: HashMap<u32, Vec<u32>>,
     busy: HashMap<Lane, usize>,
 }
 
@@ -778,20 +890,27 @@ struct Order {
 type Lane = Rc<(String, String)>;
 
 impl Order {
-    fn new(steps: &[Step]) -> Self {
+    fn new(steps: &[Step], resource: Lookup<'_>) -> Self {
         let mut names: BTreeMap<(&str, &str), Lane> = BTreeMap::new();
         let mut order = Self {
             waits: steps.iter().map(|step| (step.number, 0)).collect(),
             blocks: HashMap::new(),
             lanes: HashMap::new(),
+            calls: HashMap::new(),
             ready: BTreeMap::new(),
+            gathered: HashMap::new(),
             busy: HashMap::new(),
         };
+        let mut firsts: HashMap<String, u32> = HashMap::new();
         for step in steps {
             let lane = names
                 .entry((&step.table, &step.region))
                 .or_insert_with(|| Rc::new((step.table.clone(), step.region.clone())));
             order.lanes.insert(step.number, lane.clone());
+            if let Some(kin) = resource(&step.table).and_then(|resource| kin(step, resource)) {
+                let first = firsts.entry(kin).or_insert(step.number);
+                order.calls.insert(step.number, *first);
+            }
             let after: BTreeSet<u32> =
                 step.after.iter().copied().filter(|n| order.waits.contains_key(n)).collect();
             for before in &after {
@@ -809,22 +928,32 @@ impl Order {
 
     /// It waits for nothing any more.
     fn enter(&mut self, step: u32) {
-        if let Some(lane) = self.lanes.get(&step) {
-            self.ready.entry(lane.clone()).or_default().push_back(step);
+        let Some(lane) = self.lanes.get(&step) else { return };
+        let call = self.calls.get(&step).copied().unwrap_or(step);
+        let gathered = self.gathered.entry(call).or_default();
+        if gathered.is_empty() {
+            self.ready.entry(lane.clone()).or_default().push_back(call);
         }
+        gathered.push(step);
     }
 
-    /// What may begin now.
-    fn take(&mut self) -> Vec<u32> {
+    /// What may begin now, by call. Nothing waits for others to share its call with: what is ready
+    /// when its turn comes goes together.
+    fn take(&mut self) -> Vec<Vec<u32>> {
         let mut begin = Vec::new();
         for (lane, ready) in &mut self.ready {
             let busy = self.busy.entry(lane.clone()).or_default();
             while *busy < ABREAST
-                && let Some(step) = ready.pop_front()
+                && let Some(call) = ready.pop_front()
             {
-                *busy += 1;
-                self.waits.remove(&step);
-                begin.push(step);
+                let mut steps = self.gathered.remove(&call).unwrap_or_default();
+                if steps.len() > TOGETHER {
+                    self.gathered.insert(call, steps.split_off(TOGETHER));
+                    ready.push_front(call);
+                }
+                *busy += steps.len();
+                steps.iter().for_each(|step| _ = self.waits.remove(step));
+                begin.push(steps);
             }
         }
         self.ready.retain(|_, ready| !ready.is_empty());
@@ -878,6 +1007,23 @@ impl Order {
         left.sort_unstable();
         left
     }
+}
+
+/// What steps agree in that may go in one call; nothing for one that goes alone. Cells that wait for an
+/// earlier step are the same if that is. What can be changed in place does not matter to a delete.
+fn kin(step: &Step, resource: &dyn Erased) -> Option<String> {
+    let table = resource.table();
+    let row = match &step.action {
+        Action::Create { row, born: false, strip, was: None } if strip.is_empty() => row,
+        Action::Delete { was } => was,
+        _ => return None,
+    };
+    let delete = matches!(step.action, Action::Delete { .. });
+    let columns = resource.together().iter().filter_map(|name| table.position(name));
+    let columns = columns.filter(|&at| !delete || table.columns[at].key);
+    let cells: Vec<&Value> = columns.filter_map(|at| row.get(at)).collect();
+    let kin = || json!([step.action.verb(), step.table, step.region, cells]).to_string();
+    (!cells.is_empty()).then(kin)
 }
 
 /// What the cloud holds after an update: what was asked for, and of what AWS owns what was seen.

@@ -231,6 +231,14 @@ def test_one_duplicate_among_new_rules_applies_nothing(ec2, group):
     assert len(ingress(ec2, group)) == 1
 
 
+def test_rules_beyond_the_quota_apply_nothing(ec2, group):
+    add = ec2.authorize_security_group_ingress
+    many = [tcp(port, port, "10.0.0.0/8") for port in range(61)]
+    refused = code(add, GroupId=group, IpPermissions=many)
+    assert refused == "RulesPerSecurityGroupLimitExceeded"
+    assert ingress(ec2, group) == []
+
+
 def test_a_block_is_made_canonical(ec2, group):
     six = {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "2001:db8::1/32"}]}
     permissions = [tcp(80, 80, "10.1.2.3/8"), six]

@@ -45,16 +45,18 @@ pub(crate) struct Fake {
 }
 
 /// The tables `vpc`, `subnet` (whose parent is a `vpc`), `echo` (whose creates can't set the size, and
-/// answer too little) and `deed` (which is revised, and takes a while to settle).
+/// answer too little), `deed` (which is revised, and takes a while to settle) and `rule` (those of one
+/// parent go in one call).
 pub(crate) struct World {
     pub(crate) log: Log,
-    tables: [&'static Fake; 4],
+    tables: [&'static Fake; 5],
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let log = Log::default();
-        let tables = ["vpc", "subnet", "echo", "deed"].map(|name| Fake::new(name, log.clone()));
+        let tables = ["vpc", "subnet", "echo", "deed", "rule"];
+        let tables = tables.map(|name| Fake::new(name, log.clone()));
         Self { log, tables }
     }
 
@@ -89,12 +91,13 @@ pub(crate) fn child(name: &str, parent: Value) -> Row {
 
 impl Fake {
     fn new(name: &'static str, log: Log) -> &'static Self {
+        let rules = name == "rule";
         let column = |name, access| Column {
             name,
             sql: "text",
             kind: Kind::Plain,
             access,
-            key: name == "name",
+            key: name == "name" || rules && name == "parent",
             id: name == "id",
             created: false,
             late: name == "late",
@@ -167,9 +170,12 @@ impl Fake {
         rows.iter().map(|seen| self.table.label(&seen.row)).collect()
     }
 
-    fn note(&self, verb: &str, row: &Row) {
-        let mut line = format!("{verb} {} {}", self.table.name, self.table.label(row));
-        if let Some(parent) = self.table.cell(row, "parent").as_str() {
+    fn note(&self, verb: &str, rows: &[&Row]) {
+        let names: Vec<String> = rows.iter().map(|row| self.table.label(row)).collect();
+        let mut line = format!("{verb} {} {}", self.table.name, names.join(","));
+        if let Some(row) = rows.first()
+            && let Some(parent) = self.table.cell(row, "parent").as_str()
+        {
             line.push_str(&format!(" in {parent}"));
         }
         self.log.lock().unwrap().push(line);
@@ -182,7 +188,16 @@ impl Fake {
         row: &Row,
         act: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        self.note(verb, row);
+        self.call_for(verb, &[row], act).await
+    }
+
+    async fn call_for<T>(
+        &self,
+        verb: &'static str,
+        rows: &[&Row],
+        act: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        self.note(verb, rows);
         {
             let mut busy = self.busy.lock().unwrap();
             busy.0 += 1;
@@ -201,6 +216,22 @@ impl Fake {
         };
         self.busy.lock().unwrap().0 -= 1;
         outcome
+    }
+
+    fn make(&self, row: &Row, mark: &str) -> Row {
+        let mut made = self.made.lock().unwrap();
+        *made += 1;
+        let mut row = row.clone();
+        row[0] = json!(format!("{}-{made}", self.table.name));
+        if row[4].is_null() {
+            row[4] = json!("filled");
+        }
+        if self.table.read_back {
+            row[3] = json!(0);
+        }
+        let mark = Some(mark.to_owned());
+        self.rows.lock().unwrap().push(Seen { row: row.clone().into(), mark, kept: None });
+        row
     }
 
     fn position(&self, row: &Row) -> Option<usize> {
@@ -284,19 +315,7 @@ impl Erased for Fake {
                 if was.is_none() && self.position(row).is_some() {
                     return Err(refusal("VpcAlreadyExists"));
                 }
-                let mut made = self.made.lock().unwrap();
-                *made += 1;
-                let mut row = row.clone();
-                row[0] = json!(format!("{}-{made}", self.table.name));
-                if row[4].is_null() {
-                    row[4] = json!("filled");
-                }
-                if self.table.read_back {
-                    row[3] = json!(0);
-                }
-                let mark = Some(mark.to_owned());
-                self.rows.lock().unwrap().push(Seen { row: row.clone().into(), mark, kept: None });
-                Ok(row)
+                Ok(self.make(row, mark))
             };
             self.call("create", row, make).await
         })
@@ -309,6 +328,47 @@ impl Erased for Fake {
         _: &'a Row,
     ) -> LocalBoxFuture<'a, Result<Vec<&'static str>>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn together(&self) -> &'static [&'static str] {
+        if self.table.name == "rule" { &["parent", "size"] } else { &[] }
+    }
+
+    fn create_all<'a>(
+        &'a self,
+        _: &'a Aws,
+        _: &'a str,
+        many: &'a [(&'a Row, &'a str)],
+    ) -> LocalBoxFuture<'a, Result<Vec<Row>>> {
+        Box::pin(async move {
+            let rows: Vec<&Row> = many.iter().map(|(row, _)| *row).collect();
+            let make = || {
+                if rows.iter().any(|row| self.position(row).is_some()) {
+                    return Err(refusal("InvalidPermission.Duplicate"));
+                }
+                Ok(many.iter().map(|(row, mark)| self.make(row, mark)).collect())
+            };
+            self.call_for("create", &rows, make).await
+        })
+    }
+
+    fn delete_all<'a>(
+        &'a self,
+        _: &'a Aws,
+        _: &'a str,
+        many: &'a [&'a Row],
+    ) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let remove = || {
+                if many.iter().any(|row| self.position(row).is_none()) {
+                    return Err(refusal("InvalidPermission.NotFound"));
+                }
+                let keep = |seen: &Seen| many.iter().all(|row| row[1] != seen.row[1]);
+                self.rows.lock().unwrap().retain(keep);
+                Ok(())
+            };
+            self.call_for("delete", many, remove).await
+        })
     }
 
     fn settles(&self) -> bool {

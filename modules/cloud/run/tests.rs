@@ -336,6 +336,23 @@ async fn what_aws_makes_along_and_nobody_wants_goes() {
     assert_eq!(world.count("delete subnet default in vpc-1"), 1);
     assert!(world.table("subnet").names().is_empty());
 
+    // What waits for it does not wait for that; and until then its end is not known.
+    let world = World::new();
+    let book = Book::new(&world.log);
+    world.table("subnet").hold(&[child("default", json!("vpc-1"))]);
+    let steps = vec![
+        step(1, &[], "vpc", action.clone()),
+        step(2, &[1], "subnet", create(child("a", pending(1)))),
+    ];
+    assert_eq!(ends(&go(&world, &book, steps).await), ["+1", "+2"]);
+    let told = world.told();
+    let place = |line: &str| told.iter().position(|it| it == line).unwrap();
+    assert!(place("intend 2") < place("delete subnet default in vpc-1"));
+    let outcomes: Vec<_> =
+        book.outcomes.lock().unwrap().iter().map(|it| (it.step, it.end)).collect();
+    assert_eq!(outcomes.first(), Some(&(1, End::Unknown)));
+    assert!(outcomes.contains(&(1, End::Done)));
+
     // If that fails, what was made is known all the same.
     let world = World::new();
     let book = Book::new(&world.log);
@@ -571,4 +588,133 @@ fn only_patience_that_pays_is_spent() {
     assert_eq!(run.worth(&remove, &refusal("DependencyViolation")), Duration::ZERO);
     assert_eq!(run.worth(&make, &refusal("InvalidParameterValue")), Duration::ZERO);
     assert_eq!(run.worth(&make, &refusal("OperationAbortedException")), CONFLICT);
+}
+
+/// Rules of one parent, and of another one if they say so.
+fn rules(names: &[&str], parent: Value) -> Vec<Action> {
+    names.iter().map(|name| create(child(name, parent.clone()))).collect()
+}
+
+fn numbered(table: &str, after: &[u32], actions: Vec<Action>) -> Vec<Step> {
+    (1..).zip(actions).map(|(number, action)| step(number, after, table, action)).collect()
+}
+
+#[tokio::test]
+async fn what_may_go_in_one_call_does_each_with_an_intent_of_its_own() {
+    let world = World::new();
+    let book = Book::new(&world.log);
+    let mut steps = vec![step(9, &[], "vpc", create(row("main", 1)))];
+    let mut other = child("d", pending(9));
+    other[3] = json!(2);
+    let mut actions = rules(&["a", "b", "c"], pending(9));
+    actions.extend([create(other), born(child("e", pending(9)))]);
+    actions.extend(rules(&["f"], json!("vpc-0")));
+    steps.extend(numbered("rule", &[9], actions));
+    let reports = go(&world, &book, steps).await;
+    assert_eq!(ends(&reports), ["+1", "+2", "+3", "+4", "+5", "+6", "+9"]);
+    let told = world.told();
+    assert_eq!(told[3], "intend 1,2,3,4,5,6");
+    // What differs in a column that matters, what AWS may have made by itself, another parent.
+    assert_eq!(
+        world.told().iter().filter(|line| line.starts_with("create rule")).collect::<Vec<_>>(),
+        [
+            "create rule a,b,c in vpc-1",
+            "create rule d in vpc-1",
+            "create rule f in vpc-0",
+            "create rule e in vpc-1"
+        ]
+    );
+    // Each has an answer of its own, and a mark of its own.
+    let names: Vec<_> = (1..=3).map(|n| made(&reports, n).unwrap()[1].clone()).collect();
+    assert_eq!(json!(names), json!(["a", "b", "c"]));
+    let marks: BTreeSet<_> =
+        book.intents.lock().unwrap().iter().map(|intent| intent.mark.clone()).collect();
+    assert_eq!(marks.len(), 7);
+}
+
+#[tokio::test]
+async fn deletes_go_in_one_call_whatever_can_be_changed_in_place() {
+    let world = World::new();
+    let mut all = ["a", "b", "c", "d"].map(|name| child(name, json!("vpc-0")));
+    all[1][3] = json!(7);
+    all[3][2] = json!("vpc-1");
+    world.table("rule").hold(&all);
+    let steps = numbered("rule", &[], all.clone().map(|was| Action::Delete { was }).to_vec());
+    let reports = go(&world, &Book::new(&world.log), steps.clone()).await;
+    assert_eq!(ends(&reports), ["+1", "+2", "+3", "+4"]);
+    assert_eq!(world.count("delete rule a,b,c in vpc-0"), 1);
+    assert_eq!(world.count("delete"), 2);
+    // Again, when one of them is gone already, and when the answer gets lost.
+    world.table("rule").hold(&all[1..]);
+    assert_eq!(ends(&go(&world, &Book::new(&world.log), steps.clone()).await).len(), 4);
+    assert!(world.table("rule").names().is_empty());
+    world.table("rule").hold(&all);
+    world.table("rule").fail("delete", &[Fault::LoseAnswer]);
+    let reports = go(&world, &Book::new(&world.log), steps).await;
+    assert_eq!(ends(&reports), ["+1", "+2", "+3", "+4"]);
+}
+
+#[tokio::test]
+async fn a_call_for_many_is_no_larger_than_aws_takes() {
+    let world = World::new();
+    let names: Vec<String> = (0..250).map(|n| format!("r{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let steps = numbered("rule", &[], rules(&names, json!("vpc-0")));
+    let reports = go(&world, &Book::new(&world.log), steps).await;
+    assert_eq!(ends(&reports).len(), 250);
+    assert_eq!((world.count("create"), world.table("rule").names().len()), (3, 250));
+}
+
+#[tokio::test]
+async fn one_that_is_refused_keeps_none_of_the_others_from_being_made() {
+    let world = World::new();
+    let book = Book::new(&world.log);
+    world.table("rule").hold(&[child("c", json!("vpc-0"))]);
+    let steps = numbered("rule", &[], rules(&["a", "b", "c", "d", "e"], json!("vpc-0")));
+    let reports = go(&world, &book, steps).await;
+    assert_eq!(ends(&reports), ["+1", "+2", "!3 InvalidPermission.Duplicate", "+4", "+5"]);
+    let ends: Vec<_> = [End::Done, End::Done, End::Failed, End::Done, End::Done].into();
+    assert_eq!(book.ends(), (1..).zip(ends).collect::<Vec<_>>());
+    assert_eq!(world.count("find"), 0, "nothing is in doubt");
+}
+
+#[tokio::test]
+async fn a_refusal_that_time_heals_is_waited_out_together() {
+    let world = World::new();
+    world.table("rule").fail("create", &[Fault::Refuse("InvalidGroup.NotFound")]);
+    let mut steps = numbered("rule", &[9], rules(&["a", "b"], pending(9)));
+    steps.push(step(9, &[], "vpc", create(row("main", 1))));
+    let reports = go(&world, &Book::new(&world.log), steps).await;
+    assert_eq!(ends(&reports), ["+1", "+2", "+9"]);
+    assert_eq!(world.count("create rule a,b in vpc-1"), 2);
+}
+
+#[tokio::test]
+async fn what_concerns_all_of_a_call_is_not_tried_one_by_one() {
+    let world = World::new();
+    let book = Book::new(&world.log);
+    world.table("rule").fail("create", &[Fault::Refuse("UnauthorizedOperation")]);
+    let steps = numbered("rule", &[], rules(&["a", "b"], json!("vpc-0")));
+    let reports = go(&world, &book, steps).await;
+    assert_eq!(ends(&reports), ["!1 UnauthorizedOperation", "!2 UnauthorizedOperation"]);
+    assert_eq!(book.ends(), [(1, End::Failed), (2, End::Failed)]);
+    assert_eq!(world.count("create"), 1);
+}
+
+#[tokio::test]
+async fn each_of_a_lost_call_is_looked_for() {
+    let names = ["a", "b", "c"];
+    let steps = || numbered("rule", &[], rules(&names, json!("vpc-0")));
+    let world = World::new();
+    let book = Book::new(&world.log);
+    world.table("rule").fail("create", &[Fault::LoseAnswer]);
+    assert_eq!(ends(&go(&world, &book, steps()).await), ["+1", "+2", "+3"]);
+    assert_eq!((world.count("create"), world.count("find")), (1, 3));
+    assert_eq!(world.table("rule").names(), names);
+
+    let world = World::new();
+    world.table("rule").fail("create", &[Fault::LoseCall]);
+    assert_eq!(ends(&go(&world, &Book::new(&world.log), steps()).await), ["+1", "+2", "+3"]);
+    assert_eq!((world.count("create"), world.count("find")), (4, 3 * LOOKS.len()));
+    assert_eq!(world.table("rule").names().len(), 3);
 }

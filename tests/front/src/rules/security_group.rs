@@ -248,6 +248,7 @@ pub async fn authorize(front: &Front, call: &mut Call) -> Result<Option<Answer>,
         part.set_tree(&tree);
         let answer = front.upstream.forward(&part).await?;
         if !answer.is_ok() {
+            take_back(front, call, &group.id, &items).await?;
             return Ok(Some(answer));
         }
         items.push_str(set_of_rules(&answer).unwrap_or_default());
@@ -261,6 +262,25 @@ pub async fn authorize(front: &Front, call: &mut Call) -> Result<Option<Answer>,
     }
     describe_peers(front, call, &request, &mut answer).await?;
     Ok(Some(answer))
+}
+
+/// Removes the rules that were added before one was refused.
+async fn take_back(front: &Front, call: &Call, group: &str, items: &str) -> Result<(), Failure> {
+    let ids = items.split("<securityGroupRuleId>").skip(1).filter_map(|it| it.split('<').next());
+    let named: Vec<_> =
+        ids.zip(1..).map(|(id, at)| (format!("SecurityGroupRuleId.{at}"), id)).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let mut asked = vec![("GroupId", group)];
+    asked.extend(named.iter().map(|(name, id)| (name.as_str(), *id)));
+    let operation = call.operation.replace("Authorize", "Revoke");
+    let answer = front.upstream.ask_query(call, "ec2", &operation, &asked).await?;
+    if answer.is_ok() {
+        return Ok(());
+    }
+    let message = format!("the front could not take rules back: {}", answer.text());
+    Err(Failure::refuse(upstream::UNREACHABLE, message))
 }
 
 fn set_of_rules(answer: &Answer) -> Option<&str> {
