@@ -22,7 +22,7 @@ fn report() -> impl Strategy<Value = Report> {
         names.prop_map(|(table, region)| Scope { table, region })
     };
     let failure = any::<String>().prop_map(|message| Failure { message, ..Failure::default() });
-    let seen = row().prop_map(|row| Seen { row, ..Seen::default() });
+    let seen = row().prop_map(|row| Seen { row: row.into(), ..Seen::default() });
     prop_oneof![
         (scope(), prop::collection::vec(seen, 0..4))
             .prop_map(|(scope, rows)| Report::Rows { scope, rows }),

@@ -291,11 +291,11 @@ impl Erased for Fake {
             let look = || {
                 let rows = self.rows.lock().unwrap();
                 let marked = rows.iter().find(|seen| seen.mark.as_deref() == Some(mark));
-                Ok(marked.map(|seen| seen.row.clone()))
+                Ok(marked.map(|seen| seen.row.to_vec()))
             };
             let named = |found: Option<Row>| {
                 found.or_else(|| {
-                    self.position(row).map(|at| self.rows.lock().unwrap()[at].row.clone())
+                    self.position(row).map(|at| self.rows.lock().unwrap()[at].row.to_vec())
                 })
             };
             self.call("find", row, look).await.map(named)
@@ -399,7 +399,7 @@ impl Erased for Fake {
         Box::pin(async move {
             let change = || {
                 let at = self.position(was).ok_or_else(|| refusal("VpcNotFound"))?;
-                self.rows.lock().unwrap()[at].row[3] = row[3].clone();
+                Arc::make_mut(&mut self.rows.lock().unwrap()[at].row)[3] = row[3].clone();
                 Ok(())
             };
             self.call("update", row, change).await
