@@ -19,6 +19,33 @@ def calls(db: Database, emulator: Emulator, sql: str) -> list[str]:
     return sorted(call["operation"] for call in emulator.calls(since))
 
 
+def round_trips(db: Database, emulator: Emulator, sql: str) -> int:
+    """How many calls had to wait for each other, at most."""
+    emulator.faults([{"delay_ms": 50}])
+    since = emulator.mark()
+    db.sql(sql)
+    emulator.faults([])
+    trips: list[tuple[float, int]] = []
+    for call in sorted(emulator.calls(since), key=lambda call: call["at_ms"]):
+        before = [many for end, many in trips if end <= call["at_ms"]]
+        trips.append((call["at_ms"] + call["duration_ms"], max(before, default=0) + 1))
+    return max(many for _, many in trips)
+
+
+def test_the_tutorial_takes_few_round_trips(
+    empty_db: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    for check, statements, _ in docs.TRANSCRIPT.findall(TUTORIAL):
+        if check == "applied":
+            # The lists 2, the group 1, the load balancer and where it is 2, the listener and the
+            # service and what these refer to 2 each, and a last list: 10.
+            assert round_trips(empty_db, emulator, statements) <= 12
+            break
+        empty_db.sql(statements)
+    empty_db.sql("SELECT delete_all_records()")
+    assert round_trips(empty_db, emulator, "SELECT * FROM iasql_apply()") <= 9
+
+
 def test_the_tutorial_takes_few_calls(
     empty_db: Database, cloud: Cloud, emulator: Emulator
 ) -> None:
