@@ -1,5 +1,6 @@
 //! Apply and its plan: the cloud is made to match the rows.
 
+use crate::call::Call;
 use crate::catalog;
 use crate::error::{Error, Result, notice, sqlstate};
 use crate::look::{self, Ask, Look};
@@ -22,12 +23,13 @@ pub type Line = (String, String, Option<i32>, String);
 
 /// What apply would do.
 pub fn preview() -> Result<Vec<Line>> {
-    let Some((look, plan)) = planned("plan_apply", false)? else { return Ok(Vec::new()) };
+    let Some((_, look, plan)) = planned("plan_apply", false)? else { return Ok(Vec::new()) };
     Ok(lines(&look.world, &plan, &HashMap::new()))
 }
 
-/// The plan and the world it is made for; nothing when no module is installed.
-pub fn planned(call: &str, changes: bool) -> Result<Option<(Look, Plan)>> {
+/// The plan and the world it is made for, and the worker that is to carry it out; nothing when no
+/// module is installed.
+pub fn planned(call: &str, changes: bool) -> Result<Option<(Call, Look, Plan)>> {
     turn::on_primary()?;
     let tables = catalog::tables(&catalog::installed()?);
     if tables.is_empty() {
@@ -43,26 +45,26 @@ pub fn planned(call: &str, changes: bool) -> Result<Option<(Look, Plan)>> {
             (mem::take(&mut near.whole).into_iter().collect(), near)
         }
     };
-    let mut look = look::look(&Ask { call, tables: &tables, scopes, near, changes })?;
+    let (mut worker, look) = look::look(&Ask { call, tables: &tables, scopes, near, changes })?;
     look::warn(&look.unread);
     let mut plan = plan::plan(&look.world);
-    weigh(&mut look, &mut plan)?;
+    weigh(&mut worker, &look.world, &mut plan)?;
     objections(&look.world, &plan)?;
-    Ok(Some((look, plan)))
+    Ok(Some((worker, look, plan)))
 }
 
 /// Asks what replacements would lose that no column or row stands for. It may not be lost unless the
 /// row says so.
-fn weigh(look: &mut Look, plan: &mut Plan) -> Result<()> {
-    let remakes = plan.remakes(&look.world);
+fn weigh(worker: &mut Call, world: &World, plan: &mut Plan) -> Result<()> {
+    let remakes = plan.remakes(world);
     if remakes.is_empty() || !plan.problems.is_empty() {
         return Ok(());
     }
     let steps = remakes.iter().map(|(_, step)| plan.steps[*step as usize].clone());
-    look.call.send(&Order::Weigh(steps.collect()))?;
+    worker.send(&Order::Weigh(steps.collect()))?;
     let mut lost: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     loop {
-        match look.call.next()? {
+        match worker.next()? {
             Report::Loses { step, what } => {
                 let node = remakes.iter().find(|(_, at)| *at == step).map(|(node, _)| *node);
                 lost.entry(node.unwrap_or_default()).or_default().push(what);
@@ -75,8 +77,8 @@ fn weigh(look: &mut Look, plan: &mut Plan) -> Result<()> {
     }
     for (node, what) in lost {
         let words = format!("making it anew loses {}, which no column stands for", what.join(", "));
-        if look.world.waives(node) {
-            let (table, label) = (look.world.table(node).name, look.world.label(node));
+        if world.waives(node) {
+            let (table, label) = (world.table(node).name, world.label(node));
             notice(format!("{table} {label}: {words}"));
         } else {
             let words = format!("{words}: UPDATE it to replace_anyway = true if that may be");
@@ -89,9 +91,9 @@ fn weigh(look: &mut Look, plan: &mut Plan) -> Result<()> {
 /// Makes the cloud match the rows.
 pub fn apply() -> Result<Vec<Line>> {
     turn::take()?;
-    let Some((mut look, plan)) = planned("apply", true)? else { return Ok(Vec::new()) };
-    let outcome = run(&mut look, &plan)?;
+    let Some((mut worker, look, plan)) = planned("apply", true)? else { return Ok(Vec::new()) };
     let world = &look.world;
+    let outcome = run(&mut worker, world, &plan)?;
     failpoint::pass("before write-back");
     store::write(world, &writes::of_apply(world, &plan, &outcome.ended))?;
     failpoint::pass("after write-back");
@@ -137,17 +139,17 @@ struct Outcome {
     skipped: Vec<(u32, u32)>,
 }
 
-fn run(look: &mut Look, plan: &Plan) -> Result<Outcome> {
+fn run(worker: &mut Call, world: &World, plan: &Plan) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     if plan.steps.is_empty() {
         return Ok(outcome);
     }
     for portion in plan.steps.chunks(1000) {
-        look.call.send(&Order::Steps(portion.to_vec()))?;
+        worker.send(&Order::Steps(portion.to_vec()))?;
     }
-    look.call.send(&Order::Run)?;
+    worker.send(&Order::Run)?;
     loop {
-        match look.call.next()? {
+        match worker.next()? {
             Report::Ended { step, row } => {
                 failpoint::pass("after event");
                 outcome.ended.insert(step, row);
@@ -155,7 +157,7 @@ fn run(look: &mut Look, plan: &Plan) -> Result<Outcome> {
             Report::Failed { step, failure } => outcome.failed.push((step, failure)),
             Report::Skipped { step, because } => outcome.skipped.push((step, because)),
             Report::After { scope, rows } => {
-                let table = look.world.tables.iter().find(|table| table.name == scope.table);
+                let table = world.tables.iter().find(|table| table.name == scope.table);
                 if let Some(table) = table {
                     writes::fill_in(plan, &mut outcome.ended, table, &scope.region, rows);
                 }
@@ -166,7 +168,7 @@ fn run(look: &mut Look, plan: &Plan) -> Result<Outcome> {
             _ => {}
         }
     }
-    look.call.send(&Order::Done)?;
+    worker.send(&Order::Done)?;
     Ok(outcome)
 }
 

@@ -76,22 +76,40 @@ impl Call {
         self.hear()
     }
 
+    /// Whether it has said more already.
+    pub fn has_more(&mut self) -> Result<bool> {
+        while !self.inbox.has_one() {
+            if !self.listen()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn hear<T: DeserializeOwned>(&mut self) -> Result<T> {
         loop {
             let astray = |why| Error::internal(format!("the worker can't be understood: {why}"));
             if let Some(report) = self.inbox.take().map_err(astray)? {
                 return Ok(report);
             }
-            let mut chunk = [0; 65536];
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return Err(self.lost()),
-                Ok(read) => self.inbox.put(&chunk[..read]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    wait(self.stream.as_raw_fd(), pg_sys::WL_SOCKET_READABLE);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Err(self.lost()),
+            if !self.listen()? {
+                wait(self.stream.as_raw_fd(), pg_sys::WL_SOCKET_READABLE);
             }
+        }
+    }
+
+    /// Takes in what has come; says whether anything has.
+    fn listen(&mut self) -> Result<bool> {
+        let mut chunk = [0; 65536];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Err(self.lost()),
+            Ok(read) => {
+                self.inbox.put(&chunk[..read]);
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
+            Err(_) => Err(self.lost()),
         }
     }
 

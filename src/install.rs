@@ -4,14 +4,16 @@
 use crate::call::Call;
 use crate::catalog;
 use crate::error::{Error, Result};
-use crate::look;
+use crate::look::{self, Reading};
 use crate::spi;
 use crate::store;
 use crate::sync;
 use crate::turn;
+use iasql_engine::near::Near;
 use iasql_engine::plan;
 use iasql_engine::table::Table;
-use iasql_engine::wire::{Identity, Job, Order, Report};
+use iasql_engine::wire::{Identity, Job, Lists, Order, Report};
+use iasql_engine::world;
 use iasql_modules::{MODULES, Module};
 use pgrx::{PgSqlErrorCode, pg_sys};
 use std::collections::BTreeSet;
@@ -29,11 +31,14 @@ pub fn install(names: &[String]) -> Result<Vec<Line>> {
     if !new.is_empty() {
         let schema = catalog::schema()?;
         nothing_in_the_way(&schema, &new)?;
-        introduce()?;
+        let known = introduce("install")?;
+        let scopes = look::scopes(&catalog::tables(&new), &catalog::regions()?);
+        // AWS is read while the tables are made.
+        let reading = Reading::begin("install", known, scopes)?;
         for module in &new {
             create(&schema, module)?;
         }
-        import(&new)?;
+        import(&new, reading)?;
     }
     lines(&wanted)
 }
@@ -136,7 +141,7 @@ pub fn leave_region(region: &str) -> Result<()> {
 pub fn set_default_region(region: &str) -> Result<String> {
     if catalog::regions()?.is_empty() {
         turn::take()?;
-        introduce()?;
+        introduce("default_aws_region")?;
     }
     let known = spi::one("SELECT region FROM aws_regions WHERE region = $1", &[region])?;
     if known.is_none() {
@@ -155,30 +160,35 @@ pub fn set_default_region(region: &str) -> Result<String> {
 
 /// Asks AWS whose account this is and which regions it has.
 pub fn identify(regions: bool) -> Result<(Identity, Vec<(String, bool)>)> {
-    turn::on_primary()?;
-    // Whoever it is: this is how to find out.
-    let job = Job { account: None, ..look::job("whoami", Vec::new(), false, regions)? };
-    let mut call = Call::start(job)?;
-    let (mut identity, mut found) = (Identity::default(), Vec::new());
-    loop {
-        match call.next()? {
-            Report::Identity(who) => identity = who,
-            Report::Regions(regions) => found = regions,
-            Report::Broken(failure) => return Err(failure.into()),
-            Report::ReadAll => break,
-            _ => {}
-        }
-    }
-    call.send(&Order::Done)?;
+    let (mut worker, identity, found) = meet("whoami", regions)?;
+    worker.send(&Order::Done)?;
     Ok((identity, found))
 }
 
-/// Fills in what every install starts from: the account, its regions, the default one.
-fn introduce() -> Result<()> {
-    if catalog::account()?.is_some() && !catalog::regions()?.is_empty() {
-        return Ok(());
+fn meet(call: &str, regions: bool) -> Result<(Call, Identity, Vec<(String, bool)>)> {
+    turn::on_primary()?;
+    // Whoever it is: this is how to find out.
+    let job = Job { account: None, ..look::job(call, Lists::default(), false, regions)? };
+    let mut worker = Call::start(job)?;
+    let (mut identity, mut found) = (Identity::default(), Vec::new());
+    loop {
+        match worker.next()? {
+            Report::Identity(who) => identity = who,
+            Report::Regions(regions) => found = regions,
+            Report::Broken(failure) => return Err(failure.into()),
+            Report::ReadAll => return Ok((worker, identity, found)),
+            _ => {}
+        }
     }
-    let (identity, regions) = identify(true)?;
+}
+
+/// Fills in what every install starts from, unless it is there: the account, its regions, the default
+/// one. Gives back the worker that asked, for more.
+fn introduce(call: &str) -> Result<Option<Call>> {
+    if catalog::account()?.is_some() && !catalog::regions()?.is_empty() {
+        return Ok(None);
+    }
+    let (worker, identity, regions) = meet(call, true)?;
     spi::write(
         "INSERT INTO iasql.account (account_id) VALUES ($1) ON CONFLICT DO NOTHING",
         &[&identity.account],
@@ -197,7 +207,7 @@ fn introduce() -> Result<()> {
             &[&names, &identity.region],
         )
     })?;
-    Ok(())
+    Ok(Some(worker))
 }
 
 /// The modules that were named, without their versions.
@@ -304,25 +314,59 @@ fn create(schema: &str, module: &Module) -> Result<()> {
     Ok(())
 }
 
-/// Brings in what the account holds for new modules. Tables they refer to are at hand, not read.
-fn import(new: &[&'static Module]) -> Result<()> {
-    let fresh = catalog::tables(new);
-    let mut tables = fresh.clone();
+/// Brings in what the account holds for new modules: each table as soon as it has been read, and
+/// those it refers to are in. While AWS's pages come, there is time.
+fn import(new: &[&'static Module], mut reading: Reading) -> Result<()> {
     let all = catalog::tables(&catalog::installed()?);
+    catalog::check(&all)?;
+    let regions = catalog::regions()?;
+    let mut left = world::sorted(&catalog::tables(new));
+    let mut unread = Vec::new();
+    while !left.is_empty() {
+        reading.hear()?;
+        let mut tables: Vec<&'static Table> = Vec::new();
+        for table in &left {
+            let to_come = |name: &str| {
+                left.iter().any(|t| t.name == name) && !tables.iter().any(|t| t.name == name)
+            };
+            let waits = table.refers_to().any(|name| name != table.name && to_come(name));
+            if reading.has(&look::scopes(&[table], &regions)) && (reading.whole() || !waits) {
+                tables.push(table);
+            }
+        }
+        if tables.is_empty() {
+            continue;
+        }
+        left.retain(|table| !tables.contains(table));
+        let scopes = look::scopes(&tables, &regions);
+        let look = reading.put_together(
+            look::rows(&with_those_referred_to(tables, &all))?,
+            &scopes,
+            &Near::default(),
+        )?;
+        unread.extend(look.unread.iter().cloned());
+        sync::bring_in(look, &scopes)?;
+    }
+    look::warn(&unread);
+    Ok(())
+}
+
+/// Tables, and all that they refer to, which are at hand and need not be read.
+fn with_those_referred_to(
+    mut tables: Vec<&'static Table>,
+    all: &[&'static Table],
+) -> Vec<&'static Table> {
     let mut next = 0;
     while next < tables.len() {
-        let wanted = |t: &&&Table| tables[next].refers_to().any(|name| name == t.name);
         let more: Vec<_> = all
             .iter()
-            .filter(wanted)
-            .filter(|t| !tables.iter().any(|k| k.name == t.name))
+            .filter(|t| tables[next].refers_to().any(|name| name == t.name) && !tables.contains(t))
             .copied()
             .collect();
         tables.extend(more);
         next += 1;
     }
-    sync::bring_in("install", &tables, look::scopes(&fresh, &catalog::regions()?))?;
-    Ok(())
+    tables
 }
 
 /// Refuses while rows differ from what was last agreed on.

@@ -9,7 +9,7 @@ use crate::spi;
 use crate::store::PART_VERSION;
 use iasql_engine::near::Near;
 use iasql_engine::table::{Column, Table};
-use iasql_engine::wire::{Caller, Failure, Job, Report, Scope, Seen};
+use iasql_engine::wire::{Caller, Failure, Job, Lists, Made, Order, Report, Scope, Seen};
 use iasql_engine::world::{self, Base, Known, Rows, Wanted, World};
 use iasql_engine::{Row, Value};
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
@@ -18,12 +18,10 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What a look found.
 pub struct Look {
-    /// The worker, still there for what may follow.
-    pub call: Call,
     /// Both sides, put together.
     pub world: World,
     /// The scopes that could not be read, and why.
@@ -61,55 +59,133 @@ pub fn scopes(tables: &[&Table], regions: &[String]) -> Vec<Scope> {
         .collect()
 }
 
-/// Looks.
-pub fn look(ask: &Ask<'_>) -> Result<Look> {
-    let job = job(ask.call, ask.scopes.clone(), ask.changes, false)?;
+/// Looks. The worker is still there for what may follow.
+pub fn look(ask: &Ask<'_>) -> Result<(Call, Look)> {
     let like = ask.near.like.clone().into_iter().collect();
-    let mut call = Call::start(Job { like, known: revisions(ask.tables)?, ..job })?;
-    let mut known = rows(ask.tables)?;
-    // Pages stay as they came until it is their table's turn: as JSON they take a fifth of the room.
-    let mut read: BTreeMap<Scope, Vec<Box<RawValue>>> = BTreeMap::new();
-    let mut failures: Vec<(Scope, Failure)> = Vec::new();
-    let mut unrepresented = Vec::new();
-    loop {
-        match call.next_page()? {
-            Report::Made(made) => known.made.extend(made),
-            Report::Rows { scope, rows } => read.entry(scope).or_default().push(rows),
-            Report::Unrepresented { scope, id, reason } => unrepresented.push((scope, id, reason)),
-            Report::Read { failure: None, .. } => {}
-            Report::Read { scope, failure: Some(failure) } => {
-                read.remove(&scope);
-                failures.push((scope, failure));
+    let lists = Lists { scopes: ask.scopes.clone(), like, known: revisions(ask.tables)? };
+    let worker = Call::start(job(ask.call, lists, ask.changes, false)?)?;
+    let mut reading = Reading::new(worker, &ask.scopes);
+    let known = rows(ask.tables)?;
+    while !reading.whole() {
+        reading.hear()?;
+    }
+    let look = reading.put_together(known, &ask.scopes, &ask.near)?;
+    Ok((reading.call, look))
+}
+
+/// What a worker lists, as it comes.
+pub struct Reading {
+    call: Call,
+    /// Pages stay as they came until it is their table's turn: as JSON they take a fifth of the room.
+    pages: BTreeMap<Scope, Vec<Box<RawValue>>>,
+    /// The scopes that are still being read; nothing once all has been said.
+    left: Option<HashSet<Scope>>,
+    made: Vec<Made>,
+    unread: Vec<(Scope, Failure)>,
+    unrepresented: Vec<(Scope, String, String)>,
+}
+
+impl Reading {
+    /// Has these scopes listed, by a worker that is there already if there is one.
+    pub fn begin(call: &str, worker: Option<Call>, scopes: Vec<Scope>) -> Result<Self> {
+        let lists = Lists { scopes: scopes.clone(), ..Lists::default() };
+        let worker = match worker {
+            Some(mut worker) => {
+                worker.send(&Order::List(lists))?;
+                worker
             }
-            Report::Progress(text) => notice(text),
-            Report::Broken(failure) => return Err(failure.into()),
-            Report::ReadAll => break,
-            _ => {}
+            None => Call::start(job(call, lists, false, false)?)?,
+        };
+        Ok(Self::new(worker, &scopes))
+    }
+
+    fn new(call: Call, scopes: &[Scope]) -> Self {
+        Self {
+            call,
+            pages: BTreeMap::new(),
+            left: Some(scopes.iter().cloned().collect()),
+            made: Vec::new(),
+            unread: Vec::new(),
+            unrepresented: Vec::new(),
         }
     }
-    // What was not asked for is as unknown as what could not be had.
-    let all = every_scope(&known);
-    known.unread = all.into_iter().filter(|scope| !ask.scopes.contains(scope)).collect();
-    known.unread.extend(failures.iter().map(|(scope, _)| scope.clone()));
-    let failed = |table: &str| failures.iter().any(|(scope, _)| scope.table == table);
-    known.asked = ask.near.asked.iter().filter(|(table, _)| !failed(table)).cloned().collect();
-    known.opaque = unrepresented.iter().map(|(scope, id, _)| (scope.clone(), id.clone())).collect();
-    let broken = RefCell::new(None);
-    let parse = |page: &RawValue| {
-        let failed = |error| _ = broken.replace(Some(error));
-        serde_json::from_str::<Vec<Seen>>(page.get()).map_err(failed).unwrap_or_default()
-    };
-    let world = world::gather_with(known, |at| {
-        let of_table = |scope: &Scope, _: &mut _| scope.table == ask.tables[at].name;
-        let pages: Vec<_> = read.extract_if(.., of_table).collect();
-        pages.into_iter().flat_map(|(scope, pages)| {
-            let rows = pages.into_iter().flat_map(|page| parse(&page));
-            rows.map(move |seen| (scope.region.clone(), seen))
-        })
-    });
-    match broken.into_inner() {
-        None => Ok(Look { call, world, unread: failures, unrepresented }),
-        Some(error) => Err(error.into()),
+
+    /// Whether there is nothing more to hear.
+    pub fn whole(&self) -> bool {
+        self.left.is_none()
+    }
+
+    /// Whether these scopes have been read, well or not.
+    pub fn has(&self, scopes: &[Scope]) -> bool {
+        self.left.as_ref().is_none_or(|left| !scopes.iter().any(|scope| left.contains(scope)))
+    }
+
+    /// Waits for something, and hears all that has come by then.
+    pub fn hear(&mut self) -> Result<()> {
+        loop {
+            match self.call.next_page()? {
+                Report::Made(made) => self.made.extend(made),
+                Report::Rows { scope, rows } => self.pages.entry(scope).or_default().push(rows),
+                Report::Unrepresented { scope, id, reason } => {
+                    self.unrepresented.push((scope, id, reason));
+                }
+                Report::Read { scope, failure } => {
+                    self.left.iter_mut().for_each(|left| _ = left.remove(&scope));
+                    if let Some(failure) = failure {
+                        self.pages.remove(&scope);
+                        self.unread.push((scope, failure));
+                    }
+                }
+                Report::Progress(text) => notice(text),
+                Report::Broken(failure) => return Err(failure.into()),
+                Report::ReadAll => self.left = None,
+                _ => {}
+            }
+            if self.whole() || !self.call.has_more()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Both sides, as far as these scopes of the tables at hand go.
+    pub fn put_together(
+        &mut self,
+        mut known: Known,
+        scopes: &[Scope],
+        near: &Near,
+    ) -> Result<Look> {
+        let asked: HashSet<&Scope> = scopes.iter().collect();
+        let of_these = |scope: &Scope| asked.contains(scope) || near.like.contains_key(scope);
+        let unread: Vec<_> = self.unread.extract_if(.., |(scope, _)| of_these(scope)).collect();
+        let unrepresented: Vec<_> =
+            self.unrepresented.extract_if(.., |(scope, ..)| of_these(scope)).collect();
+        // What was not asked for is as unknown as what could not be had.
+        let all = every_scope(&known);
+        known.unread = all.into_iter().filter(|scope| !asked.contains(scope)).collect();
+        known.unread.extend(unread.iter().map(|(scope, _)| scope.clone()));
+        let failed = |table: &str| unread.iter().any(|(scope, _)| scope.table == table);
+        known.asked = near.asked.iter().filter(|(table, _)| !failed(table)).cloned().collect();
+        known.opaque =
+            unrepresented.iter().map(|(scope, id, _)| (scope.clone(), id.clone())).collect();
+        known.made = std::mem::take(&mut self.made);
+        let tables = known.tables.clone();
+        let broken = RefCell::new(None);
+        let parse = |page: &RawValue| {
+            let failed = |error| _ = broken.replace(Some(error));
+            serde_json::from_str::<Vec<Seen>>(page.get()).map_err(failed).unwrap_or_default()
+        };
+        let world = world::gather_with(known, |at| {
+            let here = |scope: &Scope, _: &mut _| scope.table == tables[at].name && of_these(scope);
+            let pages: Vec<_> = self.pages.extract_if(.., here).collect();
+            pages.into_iter().flat_map(|(scope, pages)| {
+                let rows = pages.into_iter().flat_map(|page| parse(&page));
+                rows.map(move |seen| (scope.region.clone(), seen))
+            })
+        });
+        match broken.into_inner() {
+            None => Ok(Look { world, unread, unrepresented }),
+            Some(error) => Err(error.into()),
+        }
     }
 }
 
@@ -143,16 +219,14 @@ pub fn warn(unread: &[(Scope, Failure)]) {
 }
 
 /// A job for a worker.
-pub fn job(call: &str, scopes: Vec<Scope>, changes: bool, regions: bool) -> Result<Job> {
+pub fn job(call: &str, lists: Lists, changes: bool, regions: bool) -> Result<Job> {
     Ok(Job {
         call: call.to_owned(),
         caller: caller(changes)?,
         settings: settings::for_worker(catalog::default_region()?),
         account: catalog::account()?,
         regions,
-        scopes,
-        like: Vec::new(),
-        known: Vec::new(),
+        lists,
         changes,
     })
 }
@@ -190,7 +264,7 @@ fn caller(changes: bool) -> Result<Caller> {
 }
 
 /// The rows and base rows of tables.
-fn rows(tables: &[&'static Table]) -> Result<Known> {
+pub fn rows(tables: &[&'static Table]) -> Result<Known> {
     let schema = spi::name(&catalog::schema()?);
     let mut known = Known { tables: tables.to_vec(), ..Known::default() };
     for table in tables {

@@ -42,7 +42,7 @@ pub type DriftLine = (
 
 /// The plan of an apply, step by step. A replacement takes two, and each says `replace`.
 pub fn plan() -> Result<Vec<PlanLine>> {
-    let Some((look, plan)) = planned("plan", false)? else { return Ok(Vec::new()) };
+    let Some((_, look, plan)) = planned("plan", false)? else { return Ok(Vec::new()) };
     Ok(plan.steps.iter().map(|step| plan_line(&look.world, &plan, step)).collect())
 }
 
@@ -94,7 +94,7 @@ pub fn drift() -> Result<Vec<DriftLine>> {
     }
     catalog::check(&tables)?;
     let scopes = look::scopes(&tables, &catalog::regions()?);
-    let look = look::look(&Ask {
+    let (_, look) = look::look(&Ask {
         call: "drift",
         tables: &tables,
         scopes,

@@ -9,7 +9,6 @@ use crate::turn;
 use iasql_engine::near::Near;
 use iasql_engine::plan::Verb;
 use iasql_engine::sync::{self, RowChange, Sync};
-use iasql_engine::table::Table;
 use iasql_engine::wire::Scope;
 use iasql_engine::world::{World, plain};
 use iasql_engine::{Row, Value, writes};
@@ -24,7 +23,7 @@ pub fn preview() -> Result<Vec<Line>> {
     }
     catalog::check(&tables)?;
     let scopes = look::scopes(&tables, &catalog::regions()?);
-    let look = look::look(&Ask {
+    let (_, look) = look::look(&Ask {
         call: "plan_sync",
         tables: &tables,
         scopes,
@@ -44,20 +43,22 @@ pub fn sync() -> Result<Vec<Line>> {
         return Ok(Vec::new());
     }
     let scopes = look::scopes(&tables, &catalog::regions()?);
-    let (world, plan, keys) = bring_in("sync", &tables, scopes)?;
+    catalog::check(&tables)?;
+    let ask = Ask {
+        call: "sync",
+        tables: &tables,
+        scopes: scopes.clone(),
+        near: Near::default(),
+        changes: false,
+    };
+    let (_, look) = look::look(&ask)?;
+    look::warn(&look.unread);
+    let (world, plan, keys) = bring_in(look, &scopes)?;
     Ok(lines(&world, &plan, &keys))
 }
 
-/// Reads scopes and writes them into the rows.
-pub fn bring_in(
-    call: &str,
-    tables: &[&'static Table],
-    scopes: Vec<Scope>,
-) -> Result<(World, Sync, HashMap<usize, Value>)> {
-    catalog::check(tables)?;
-    let asked = scopes.clone();
-    let look = look::look(&Ask { call, tables, scopes, near: Near::default(), changes: false })?;
-    look::warn(&look.unread);
+/// Writes what was read of some scopes into the rows.
+pub fn bring_in(look: Look, scopes: &[Scope]) -> Result<(World, Sync, HashMap<usize, Value>)> {
     let plan = sync::sync(&look.world);
     let creates =
         plan.changes.iter().filter(|change| change.verb == Verb::Create).map(|change| change.node);
@@ -66,7 +67,7 @@ pub fn bring_in(
     store::note_discarded(
         plan.changes.iter().filter(|c| c.discards).map(|c| discarded(&look.world, c)).collect(),
     )?;
-    store::note_unrepresented(&asked, &notes(&look, &plan))?;
+    store::note_unrepresented(scopes, &notes(&look, &plan))?;
     Ok((look.world, plan, keys))
 }
 

@@ -6,7 +6,7 @@
 
 use crate::journal::{self, Journal};
 use iasql_engine::frame::{Inbox, frame};
-use iasql_engine::wire::{Failure, Job, Order, Report, Scope, Step, Trouble};
+use iasql_engine::wire::{Failure, Job, Lists, Order, Report, Scope, Step, Trouble};
 use iasql_modules::cloud::aws::Aws;
 use iasql_modules::cloud::read::{Known, read, weigh};
 use iasql_modules::cloud::run::{Stop, run};
@@ -221,21 +221,21 @@ async fn converse(stream: std::os::unix::net::UnixStream) {
 
 async fn work(caller: &Caller, stop: &Rc<Stop>, shared: &RefCell<Option<Rc<Aws>>>) {
     let Some(Order::Job(job)) = caller.order().await else { return };
-    let listed = tokio::select! {
-        biased;
-        () = caller.gone() => return,
-        listed = list(caller, &job, shared) => listed,
+    let first = async {
+        let aws = connect(caller, &job, shared).await?;
+        list(caller, &job, &aws, &job.lists, identify(caller, &job, &aws)).await?;
+        Ok(aws)
     };
-    let aws = match listed {
-        Ok(aws) => aws,
-        Err(failure) => {
-            caller.say(&Report::Broken(failure));
-            return caller.finish().await;
-        }
-    };
+    let Some(aws) = heard(caller, first).await else { return };
     let mut steps: Vec<Step> = Vec::new();
     while let Some(order) = caller.order().await {
         match order {
+            Order::List(lists) => {
+                let more = list(caller, &job, &aws, &lists, std::future::ready(Ok(())));
+                if heard(caller, more).await.is_none() {
+                    return;
+                }
+            }
             Order::Steps(more) => steps.extend(more),
             Order::Weigh(steps) => weigh(&aws, &steps, &resource, &|it| caller.say(&it)).await,
             Order::Run => {
@@ -255,6 +255,23 @@ async fn work(caller: &Caller, stop: &Rc<Stop>, shared: &RefCell<Option<Rc<Aws>>
         }
     }
     caller.finish().await;
+}
+
+/// What comes of something, while there is a caller to hear of it. A failure ends the call.
+async fn heard<T>(caller: &Caller, work: impl Future<Output = Result<T, Failure>>) -> Option<T> {
+    let outcome = tokio::select! {
+        biased;
+        () = caller.gone() => return None,
+        outcome = work => outcome,
+    };
+    match outcome {
+        Ok(outcome) => Some(outcome),
+        Err(failure) => {
+            caller.say(&Report::Broken(failure));
+            caller.finish().await;
+            None
+        }
+    }
 }
 
 /// Waits a moment for whoever has locked the journal.
@@ -279,14 +296,13 @@ async fn await_journal(caller: i32) -> Result<(), Failure> {
     }))
 }
 
-/// The first half of every call: whose account it is, and what it holds.
-async fn list(
+/// What every call begins with.
+async fn connect(
     caller: &Caller,
     job: &Job,
     shared: &RefCell<Option<Rc<Aws>>>,
 ) -> Result<Rc<Aws>, Failure> {
     journal::prepare().map_err(internal)?;
-    show(&format!("reading {} tables", job.scopes.len()));
     let session = format!("iasql-{}", job.caller.role);
     let aws =
         Rc::new(Aws::connect(&job.settings, &session).await.map_err(|error| error.failure())?);
@@ -307,20 +323,44 @@ async fn list(
         await_earlier(caller).await.map_err(internal)?;
         journal::close().map_err(internal)?;
     }
-    let say = |report: Report| caller.say(&report);
-    let identify = async {
+    Ok(aws)
+}
+
+/// Whose account it is.
+async fn identify(caller: &Caller, job: &Job, aws: &Aws) -> Result<(), Failure> {
+    let known = async {
         let identity = aws.identity().await.map_err(|error| error.failure())?;
         if job.account.as_ref().is_some_and(|account| *account != identity.account) {
             return Err(other_account(job, &identity.account));
         }
         caller.say(&Report::Identity(identity));
+        Ok(())
+    };
+    let regions = async {
         if job.regions {
-            caller.say(&Report::Regions(regions(&aws).await?));
+            caller.say(&Report::Regions(regions(aws).await?));
         }
         Ok(())
     };
+    // Who may not do anything hears of that, not that one thing is not allowed.
+    match tokio::join!(known, regions) {
+        (Ok(()), regions) => regions,
+        (unknown, _) => unknown,
+    }
+}
+
+/// What the account holds, once it is sure to be the right one.
+async fn list(
+    caller: &Caller,
+    job: &Job,
+    aws: &Aws,
+    lists: &Lists,
+    identify: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    show(&format!("reading {} tables", lists.scopes.len()));
+    let say = |report: Report| caller.say(&report);
     let mut known = Known::new();
-    for (scope, row) in &job.known {
+    for (scope, row) in &lists.known {
         let id = resource(&scope.table).and_then(|it| it.table().cloud_id(row));
         if let Some(id) = id {
             known.entry(scope.clone()).or_default().insert(id.to_owned(), row.clone());
@@ -330,27 +370,33 @@ async fn list(
     let listed = RefCell::new(Listed::default());
     let young = || Ok(Young::new(journal::young()?, &resource));
     let before = young().map_err(internal)?;
+    let doubtful = RefCell::new(Vec::new());
     let read = async {
-        let note = |report: Report| {
-            caller.say(&listed.borrow_mut().note(report, &before, &resource));
+        let note = |report: Report| match report {
+            // There may be more of it to come.
+            Report::Read { scope, failure: None } if before.knows(&scope) => {
+                doubtful.borrow_mut().push(scope);
+            }
+            report => caller.say(&listed.borrow_mut().note(report, &before, &resource)),
         };
-        read(&aws, &job.scopes, &job.like, &known, &resource, &note).await;
+        read(aws, &lists.scopes, &lists.like, &known, &resource, &note).await;
         Ok(())
     };
     // A wrong identity ends the call at once, whatever else is still being read.
     tokio::try_join!(identify, read)?;
     // The journal is read once more: it may have been written while the cloud was.
     await_journal(job.caller.pid).await?;
-    let narrow = job.like.iter().map(|(scope, _)| scope);
-    let scopes: Vec<Scope> = job.scopes.iter().chain(narrow).cloned().collect();
+    let narrow = lists.like.iter().map(|(scope, _)| scope);
+    let scopes: Vec<Scope> = lists.scopes.iter().chain(narrow).cloned().collect();
     let made = journal::made(&scopes).map_err(internal)?;
     listed
         .into_inner()
-        .settle(&aws, &job.scopes, &young().map_err(internal)?, &resource, &say)
+        .settle(aws, &lists.scopes, &young().map_err(internal)?, &resource, &say)
         .await;
+    doubtful.into_inner().into_iter().for_each(|scope| say(Report::Read { scope, failure: None }));
     caller.say(&Report::Made(made));
     caller.say(&Report::ReadAll);
-    Ok(aws)
+    Ok(())
 }
 
 /// Waits until a worker whose caller has gone has finished its last call.

@@ -42,17 +42,23 @@ impl Inbox {
 
     /// The next message, if all of it has arrived. After an error nothing that follows makes sense.
     pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, String> {
+        let Some(body) = self.body()? else { return Ok(None) };
+        let message = serde_json::from_slice(body)
+            .map_err(|error| format!("a message makes no sense: {error}"))?;
+        self.taken += 4 + body.len();
+        Ok(Some(message))
+    }
+
+    /// Whether there is something to take, be it an error.
+    pub fn has_one(&self) -> bool {
+        !matches!(self.body(), Ok(None))
+    }
+
+    fn body(&self) -> Result<Option<&[u8]>, String> {
         let left = self.bytes.get(self.taken..).unwrap_or_default();
         let Some((head, rest)) = left.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_le_bytes(*head) as usize;
-        if length > LONGEST {
-            return Err(too_long(length));
-        }
-        let Some(body) = rest.get(..length) else { return Ok(None) };
-        let message = serde_json::from_slice(body)
-            .map_err(|error| format!("a message makes no sense: {error}"))?;
-        self.taken += 4 + length;
-        Ok(Some(message))
+        if length > LONGEST { Err(too_long(length)) } else { Ok(rest.get(..length)) }
     }
 }
 

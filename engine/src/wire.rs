@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub enum Order {
     /// The first message: who asks, whose cloud, and what to list.
     Job(Box<Job>),
+    /// What to list besides.
+    List(Lists),
     /// Part of the steps to carry out; may come in several messages.
     Steps(Vec<Step>),
     /// What would be lost by these steps, which remove what is then made anew?
@@ -32,14 +34,21 @@ pub struct Job {
     pub account: Option<String>,
     /// Whether the account's regions are asked for.
     pub regions: bool,
-    /// What to list.
+    /// What to list at once.
+    pub lists: Lists,
+    /// Whether steps will follow, so that an earlier worker's last call has to be waited for.
+    pub changes: bool,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Lists {
+    /// Whole tables.
     pub scopes: Vec<Scope>,
     /// Where just what these rows could be is to be listed.
     pub like: Vec<(Scope, Vec<Row>)>,
     /// What is known already of what never changes: it need not be asked for again.
     pub known: Vec<(Scope, Row)>,
-    /// Whether steps will follow, so that an earlier worker's last call has to be waited for.
-    pub changes: bool,
 }
 
 /// Who asks.

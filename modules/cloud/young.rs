@@ -75,6 +75,11 @@ impl Young {
         young
     }
 
+    /// Whether anything of a scope is among it.
+    pub fn knows(&self, scope: &Scope) -> bool {
+        self.places.contains_key(scope)
+    }
+
     fn learn(&mut self, change: Change, table: &'static Table) {
         let Change { scope, mark, before, after, age, wanted } = change;
         let since = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
@@ -214,6 +219,10 @@ impl Listed {
                 let Some(resource) = resource(&scope.table) else {
                     return Report::Rows { scope, rows };
                 };
+                // Of what is old, no name need be kept in mind.
+                if !young.knows(&scope) {
+                    return Report::Rows { scope, rows };
+                }
                 let table = resource.table();
                 let listed = self.names.entry(scope.clone()).or_default();
                 listed.extend(rows.iter().flat_map(|seen| names(table, &seen.row)));
