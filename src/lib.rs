@@ -48,10 +48,6 @@ pgrx::pg_module_magic!();
 #[cfg(not(panic = "unwind"))]
 compile_error!("an ERROR of PostgreSQL travels as a panic: build with panic = \"unwind\"");
 
-/// A look holds many small things and lets go of them all at once.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Runs when the library is loaded into a process: defines settings, and does nothing else.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {

@@ -114,6 +114,7 @@ struct Caller {
     /// Rung when an order has come, a report is to go, or the caller has gone.
     heard: Notify,
     said: Notify,
+    aws: RefCell<Option<Rc<Aws>>>,
 }
 
 impl Caller {
@@ -125,6 +126,14 @@ impl Caller {
         let bytes = frame(report).or_else(|why| frame(&broken(why)));
         self.reports.borrow_mut().extend(bytes.unwrap_or_default());
         self.said.notify_one();
+        self.hold_back();
+    }
+
+    /// Lists no faster than the caller listens.
+    fn hold_back(&self) {
+        if let Some(aws) = &*self.aws.borrow() {
+            aws.pace().hold(self.reports.borrow().len() > FULL);
+        }
     }
 
     /// The next order; nothing when the caller has gone.
@@ -170,7 +179,7 @@ impl Caller {
         std::future::pending().await
     }
 
-    async fn speak(&self, mut socket: OwnedWriteHalf, aws: &RefCell<Option<Rc<Aws>>>) {
+    async fn speak(&self, mut socket: OwnedWriteHalf) {
         loop {
             let portion = std::mem::take(&mut *self.reports.borrow_mut());
             self.speaking.set(!portion.is_empty());
@@ -178,18 +187,10 @@ impl Caller {
                 self.said.notified().await;
                 continue;
             }
-            let pace = aws.borrow().as_ref().map(|aws| aws.pace().clone());
-            if portion.len() > FULL
-                && let Some(pace) = &pace
-            {
-                pace.pause();
-            }
             if socket.write_all(&portion).await.is_err() {
                 std::future::pending().await
             }
-            if let Some(pace) = &pace {
-                pace.resume();
-            }
+            self.hold_back();
         }
     }
 
@@ -210,19 +211,18 @@ async fn converse(stream: std::os::unix::net::UnixStream) {
     let (from, to) = stream.into_split();
     let caller = Caller::default();
     let stop = Stop::new(Stop::GRACE);
-    let aws = RefCell::new(None);
     tokio::select! {
         biased;
-        () = work(&caller, &stop, &aws) => (),
-        () = caller.speak(to, &aws) => (),
+        () = work(&caller, &stop) => (),
+        () = caller.speak(to) => (),
         () = caller.listen(from, &stop) => (),
     }
 }
 
-async fn work(caller: &Caller, stop: &Rc<Stop>, shared: &RefCell<Option<Rc<Aws>>>) {
+async fn work(caller: &Caller, stop: &Rc<Stop>) {
     let Some(Order::Job(job)) = caller.order().await else { return };
     let first = async {
-        let aws = connect(caller, &job, shared).await?;
+        let aws = connect(caller, &job).await?;
         list(caller, &job, &aws, &job.lists, identify(caller, &job, &aws)).await?;
         Ok(aws)
     };
@@ -297,16 +297,12 @@ async fn await_journal(caller: i32) -> Result<(), Failure> {
 }
 
 /// What every call begins with.
-async fn connect(
-    caller: &Caller,
-    job: &Job,
-    shared: &RefCell<Option<Rc<Aws>>>,
-) -> Result<Rc<Aws>, Failure> {
+async fn connect(caller: &Caller, job: &Job) -> Result<Rc<Aws>, Failure> {
     journal::prepare().map_err(internal)?;
     let session = format!("iasql-{}", job.caller.role);
     let aws =
         Rc::new(Aws::connect(&job.settings, &session).await.map_err(|error| error.failure())?);
-    *shared.borrow_mut() = Some(aws.clone());
+    *caller.aws.borrow_mut() = Some(aws.clone());
     if job.changes {
         if !journal::is_there().map_err(internal)? {
             return Err(Failure {

@@ -226,15 +226,10 @@ impl Pace {
         self.shared.open()
     }
 
-    /// Lets no further call out until [`Pace::resume`]. Since every page of a listing is a call,
-    /// this is what bounds the memory of a listing whose rows are not taken as fast as they come.
-    pub fn pause(&self) {
-        self.held.send_replace(true);
-    }
-
-    /// Ends [`Pace::pause`].
-    pub fn resume(&self) {
-        self.held.send_replace(false);
+    /// Lets no further call out while it is held. Since every page of a listing is a call, this is
+    /// what bounds the memory of a listing whose rows are not taken as fast as they come.
+    pub fn hold(&self, hold: bool) {
+        self.held.send_if_modified(|held| std::mem::replace(held, hold) != hold);
     }
 
     /// From now on a step that has not sent anything yet sends nothing, and nothing waits for AWS
@@ -1209,12 +1204,12 @@ mod tests {
         let busy = Busy(most.clone());
         let inner = http_client_fn(move |_, _| SharedHttpConnector::new(busy.clone()));
         let aws = aws("http://busy", |pace| pace.over(inner.clone(), inner));
-        aws.pace().pause();
+        aws.pace().hold(true);
         let all = futures_util::future::join_all((0..20).map(|_| who(&aws, false)));
         let resumed = async {
             sleep(Duration::from_millis(20)).await;
             assert_eq!(aws.pace().note(), "0 calls, waiting for sts GetCallerIdentity");
-            aws.pace().resume();
+            aws.pace().hold(false);
         };
         let (outcomes, ()) = futures_util::join!(all, resumed);
         assert!(outcomes.into_iter().all(|outcome| outcome.is_ok()));
