@@ -58,7 +58,7 @@ CREATE TABLE iasql.journal (
   error text,
   retries int,
   retry_reason text,
-  waited interval
+  waited_seconds float8
 );
 CREATE INDEX ON iasql.journal (table_name, cloud_id);
 CREATE INDEX ON iasql.journal (id) WHERE fate IS NULL OR fate = 'aborted';
@@ -371,7 +371,7 @@ SELECT id, started_at, ended_at, call, session_user_name, role_name, application
        action, table_name, NULLIF(region, '') AS region, row_key, label AS name, cloud_id, reason,
        before, after, outcome, error,
        CASE fate WHEN 'committed' THEN true WHEN 'aborted' THEN false END AS caller_committed,
-       retries, retry_reason, waited
+       retries, retry_reason, waited_seconds
 FROM iasql.journal;
 COMMENT ON VIEW iasql_history IS 'Who changed what in the cloud, when, and what sync discarded.';
 COMMENT ON COLUMN iasql_history.id IS 'Counts up in the order in which changes were begun.';
@@ -396,7 +396,7 @@ COMMENT ON COLUMN iasql_history.error IS 'Why it failed.';
 COMMENT ON COLUMN iasql_history.caller_committed IS 'Whether the transaction of the call was committed; NULL while that is not known.';
 COMMENT ON COLUMN iasql_history.retries IS 'How many of its calls were sent again.';
 COMMENT ON COLUMN iasql_history.retry_reason IS 'Why: what AWS said, or that it said nothing.';
-COMMENT ON COLUMN iasql_history.waited IS 'How long its calls were held back, by the pace that AWS allows or before they were sent again, added up.';
+COMMENT ON COLUMN iasql_history.waited_seconds IS 'How many seconds its calls were held back, by the pace that AWS allows or before they were sent again, added up.';
 
 CREATE VIEW iasql_unrepresented AS
 SELECT table_name, NULLIF(region, '') AS region, cloud_id, reason, noted_at FROM iasql.unrepresented;

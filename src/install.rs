@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 
 /// A module, a table of it, and how many rows that has.
 pub type Line = (String, String, i32);
+/// Regions of the account, and whether it has them switched on.
+type Regions = Vec<(String, bool)>;
 
 /// Creates the tables of modules and of those they depend on, and imports what the account holds.
 pub fn install(names: &[String]) -> Result<Vec<Line>> {
@@ -159,13 +161,13 @@ pub fn set_default_region(region: &str) -> Result<String> {
 }
 
 /// Asks AWS whose account this is and which regions it has.
-pub fn identify(regions: bool) -> Result<(Identity, Vec<(String, bool)>)> {
+pub fn identify(regions: bool) -> Result<(Identity, Regions)> {
     let (mut worker, identity, found) = meet("whoami", regions)?;
     worker.send(&Order::Done)?;
     Ok((identity, found))
 }
 
-fn meet(call: &str, regions: bool) -> Result<(Call, Identity, Vec<(String, bool)>)> {
+fn meet(call: &str, regions: bool) -> Result<(Call, Identity, Regions)> {
     turn::on_primary()?;
     // Whoever it is: this is how to find out.
     let job = Job { account: None, ..look::job(call, Lists::default(), false, regions)? };

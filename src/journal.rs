@@ -83,17 +83,21 @@ impl run::Journal for Journal {
                 "id": id, "outcome": word, "cloud_id": outcome.cloud_id,
                 "after": named(&table.unwrap_or_default(), outcome.row.as_ref()), "error": failure.map(|f| &f.message),
                 "retries": retries, "retry_reason": (*retries > 0).then(|| reasons.join(", ")),
-                "waited": format!("{} ms", waited.as_millis()),
+                "waited_seconds": waited.as_secs_f64(),
             })
         };
         let entries = Value::Array(outcomes.iter().map(entry).collect()).to_string();
+        let ids = outcomes.iter().filter_map(|outcome| Some(open.get(&outcome.mark)?.0.as_str()));
+        let ids = format!("{{{}}}", ids.collect::<Vec<_>>().join(","));
+        // The ids once more: how many rows come out of JSON no planner knows, and guessing too many it
+        // would read the whole journal.
         let sql = "UPDATE iasql.journal j \
                    SET ended_at = clock_timestamp(), outcome = v.outcome, error = v.error, \
                        cloud_id = coalesce(v.cloud_id, j.cloud_id), after = coalesce(v.after, j.after), \
-                       retries = v.retries, retry_reason = v.retry_reason, waited = v.waited \
+                       retries = v.retries, retry_reason = v.retry_reason, waited_seconds = v.waited_seconds \
                    FROM json_populate_recordset(null::iasql.journal, $1::json) AS v \
-                   WHERE j.id = v.id";
-        transaction(|| spi::write(sql, &[&entries])).map(|_| ())
+                   WHERE j.id = v.id AND j.id = ANY ($2::bigint[])";
+        transaction(|| spi::write(sql, &[&entries, &ids])).map(|_| ())
     }
 }
 

@@ -11,9 +11,12 @@ use aws_sdk_iam::types::{self, AttachedPolicy, EntityType, PolicyDetail, RoleDet
 use futures_util::try_join;
 use iasql_engine::wire::Trouble;
 use std::collections::HashMap;
+use std::mem;
 
 /// The page size of IAM's listings.
 const PAGE: i32 = 1000;
+/// So many roles are taken apart at a time: their documents take ten times the room then.
+const PORTION: usize = 500;
 
 /// A role: who may take it on, and what it allows them then.
 #[derive(Debug, Clone, Resource)]
@@ -132,6 +135,9 @@ impl Cloud for Role {
         let (roles, mut details) = try_join!(roles(iam), details(iam))?;
         let (mut rows, mut alone) = (Vec::new(), Vec::new());
         for mut role in roles {
+            if rows.len() == PORTION {
+                found.add(mem::take(&mut rows));
+            }
             match details.remove(&role.role_name) {
                 Some(it) => {
                     role.tags = it.tags;

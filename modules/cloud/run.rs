@@ -206,7 +206,7 @@ pub async fn run(
                 Ok(()) => {
                     for job in jobs {
                         report(Report::Began { step: job.step.number });
-                        begun.insert(job.step.number, Begun::new(&job));
+                        begun.insert(job.step.number, Begun::new(job));
                     }
                     underway.extend(calls.into_iter().map(|jobs| run.follow(jobs)));
                 }
