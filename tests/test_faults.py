@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -397,6 +398,28 @@ def test_a_list_that_shows_what_was_changed_as_it_was_takes_nothing_back(
     assert site.sql("SELECT retention_in_days FROM log_group WHERE log_group_name = 'one'") == [
         {"retention_in_days": None}
     ]
+
+
+def test_an_install_believes_no_list_that_shows_things_as_they_were(
+    site: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    """Tables are filled while others are still read: not before it is known what is in them."""
+    plan(site)
+    stale = time.monotonic()
+    site.sql("UPDATE log_group SET retention_in_days = 7 WHERE log_group_name = 'one'")
+    site.sql("UPDATE vpc SET tags = '{\"stage\": \"prod\"}' WHERE cidr_block = '10.7.0.0/16'")
+    apply(site)
+    site.sql("SELECT iasql_uninstall(VARIADIC array_agg(module_name)) FROM iasql.modules_installed")
+    age = int((time.monotonic() - stale) * 1000) + 100
+    emulator.faults([{"operation": LISTS[kind], "stale_ms": age, "count": 1} for kind in LISTS])
+    with nothing_changes(emulator):
+        install(site, *MODULES)
+    emulator.faults([])
+    kept = "SELECT retention_in_days FROM log_group WHERE log_group_name = 'one'"
+    assert site.sql(kept) == [{"retention_in_days": 7}]
+    stage = "SELECT tags ->> 'stage' AS stage FROM vpc WHERE cidr_block = '10.7.0.0/16'"
+    assert site.sql(stage) == [{"stage": "prod"}]
+    assert plan(site) == []
 
 
 def test_a_list_that_shows_what_was_removed_brings_nothing_back(
