@@ -1113,11 +1113,11 @@ def test_lists_of_load_balancers_come_in_pages(front, elb, subnets, default_vpc)
 
 
 def test_a_load_balancer_can_be_provisioning(front, elb, subnets):
-    front.set(pending_ms=400)
+    front.set(pending_ms=2000)
     assert make_balancer(elb, subnets)["State"]["Code"] == "provisioning"
     state = lambda: elb.describe_load_balancers()["LoadBalancers"][0]["State"]["Code"]
     assert state() == "provisioning"
-    time.sleep(0.5)
+    time.sleep(2.1)
     assert state() == "active"
 
 
