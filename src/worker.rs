@@ -60,13 +60,6 @@ pub extern "C-unwind" fn iasql_worker(database: pg_sys::Datum) {
     else {
         return; // The caller has gone already.
     };
-    // What pages of answers took goes back at once. Left to itself, glibc takes them for something that
-    // stays, and keeps the room of the largest.
-    #[cfg(target_env = "gnu")]
-    // SAFETY: sets a number, before anything large is there.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
-    }
     #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().on_thread_start(deaf).build();

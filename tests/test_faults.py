@@ -344,6 +344,13 @@ def test_a_clock_that_is_wrong_is_named(db: Database, cloud: Cloud, emulator: Em
 # What AWS has not heard of yet
 
 
+def lists_as_of(emulator: Emulator, then: float) -> None:
+    """Each list is once more what it was then."""
+    age = int((time.monotonic() - then) * 1000) + 100
+    emulator.faults([])
+    emulator.faults([{"operation": LISTS[kind], "stale_ms": age, "count": 1} for kind in LISTS])
+
+
 def test_a_list_that_lags_behind_neither_deletes_nor_makes_again(
     site: Database, cloud: Cloud, emulator: Emulator
 ) -> None:
@@ -356,14 +363,11 @@ def test_a_list_that_lags_behind_neither_deletes_nor_makes_again(
     stale = time.monotonic()
     apply(site)
     before = rows(site)
-    age = int((time.monotonic() - stale) * 1000) + 100
-    emulator.faults([{"operation": LISTS[kind], "stale_ms": age, "count": 1} for kind in LISTS])
+    lists_as_of(emulator, stale)
     with nothing_changes(emulator):
         assert sync(site) == []
     assert rows(site) == before
-    age = int((time.monotonic() - stale) * 1000) + 100
-    emulator.faults([])
-    emulator.faults([{"operation": LISTS[kind], "stale_ms": age, "count": 1} for kind in LISTS])
+    lists_as_of(emulator, stale)
     with nothing_changes(emulator):
         assert apply(site) == []
     emulator.faults([])
@@ -383,9 +387,7 @@ def test_a_list_that_shows_what_was_changed_as_it_was_takes_nothing_back(
     apply(site)
     before = rows(site)
     for call in sync, apply:
-        age = int((time.monotonic() - stale) * 1000) + 100
-        emulator.faults([])
-        emulator.faults([{"operation": LISTS[kind], "stale_ms": age, "count": 1} for kind in LISTS])
+        lists_as_of(emulator, stale)
         since = emulator.mark()
         assert call(site) == [], call
         assert len([it for it in emulator.calls(since) if it["fault"]]) >= 4
@@ -410,8 +412,7 @@ def test_an_install_believes_no_list_that_shows_things_as_they_were(
     site.sql("UPDATE vpc SET tags = '{\"stage\": \"prod\"}' WHERE cidr_block = '10.7.0.0/16'")
     apply(site)
     site.sql("SELECT iasql_uninstall(VARIADIC array_agg(module_name)) FROM iasql.modules_installed")
-    age = int((time.monotonic() - stale) * 1000) + 100
-    emulator.faults([{"operation": LISTS[kind], "stale_ms": age, "count": 1} for kind in LISTS])
+    lists_as_of(emulator, stale)
     with nothing_changes(emulator):
         install(site, *MODULES)
     emulator.faults([])
@@ -435,9 +436,7 @@ def test_a_list_that_shows_what_was_removed_brings_nothing_back(
     apply(site)
     before = rows(site)
     for call in sync, apply, drift:
-        age = int((time.monotonic() - stale) * 1000) + 100
-        emulator.faults([])
-        emulator.faults([{"operation": LISTS[kind], "stale_ms": age, "count": 1} for kind in LISTS])
+        lists_as_of(emulator, stale)
         with nothing_changes(emulator):
             assert call(site) == [], call
         assert rows(site) == before, call

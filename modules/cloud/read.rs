@@ -2,7 +2,7 @@
 //!
 //! A scope that could not be read to its end says so, and its rows so far are not to be used; the
 //! others go on. How many calls are out at once is [`super::pace`]'s business, and so is waiting
-//! when nobody takes the rows: [`Pace::pause`](super::pace::Pace::pause) holds the next page back.
+//! when nobody takes the rows: [`Pace::hold`](super::pace::Pace::hold) keeps the next page back.
 
 use super::aws::Aws;
 use super::failure::{Error, Result};
@@ -15,7 +15,6 @@ use iasql_engine::wire::{Action, Report, Scope, Seen, Step};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
-use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -138,33 +137,18 @@ async fn list(
     }
 }
 
-/// A set of names. They are long, and there may be very many: of each it keeps so much that no two
-/// are ever taken for one.
-#[derive(Default)]
-struct Names {
-    hashers: [RandomState; 2],
-    known: HashSet<[u64; 2]>,
-}
-
-impl Names {
-    /// Whether it is a new one.
-    fn insert(&mut self, name: &str) -> bool {
-        self.known.insert(self.hashers.each_ref().map(|hasher| hasher.hash_one(name)))
-    }
-}
-
 /// What the pages of one listing have brought so far.
 struct Pages<'a> {
     table: &'static Table,
     /// What has been reported of the scope.
-    told: &'a RefCell<Names>,
-    seen: RefCell<Names>,
+    told: &'a RefCell<HashSet<String>>,
+    seen: RefCell<HashSet<String>>,
     stale: Cell<u32>,
     empty: Cell<u32>,
 }
 
 impl<'a> Pages<'a> {
-    fn new(table: &'static Table, told: &'a RefCell<Names>) -> Self {
+    fn new(table: &'static Table, told: &'a RefCell<HashSet<String>>) -> Self {
         Self { table, told, seen: RefCell::default(), stale: Cell::new(0), empty: Cell::new(0) }
     }
 
@@ -181,8 +165,8 @@ impl<'a> Pages<'a> {
         let (size, mut news) = (page.len(), 0);
         page.retain(|found| {
             let identity = identity(self.table, &found.row);
-            news += u32::from(seen.insert(&identity));
-            told.insert(&identity)
+            news += u32::from(seen.insert(identity.clone()));
+            told.insert(identity)
         });
         self.stale.set(if size > 0 && news == 0 { self.stale.get() + 1 } else { 0 });
         self.empty.set(if size == 0 { self.empty.get() + 1 } else { 0 });
@@ -191,7 +175,7 @@ impl<'a> Pages<'a> {
 
     /// Whether something that is no row is reported for the first time.
     fn fresh_id(&self, id: &str) -> bool {
-        self.told.borrow_mut().insert(&format!("\0{}", id_name(id)))
+        self.told.borrow_mut().insert(format!("\0{}", id_name(id)))
     }
 
     /// Runs a listing until it ends or goes in circles.
