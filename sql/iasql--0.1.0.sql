@@ -28,9 +28,13 @@ CREATE TABLE iasql.base (
   region text NOT NULL,
   cloud_id text NOT NULL,
   data jsonb NOT NULL,
+  row_print bigint,
+  seen_print bytea,
   PRIMARY KEY (table_name, row_key)
 );
 COMMENT ON TABLE iasql.base IS 'Each row as it was when database and cloud last agreed.';
+COMMENT ON COLUMN iasql.base.row_print IS 'A hash of data as the row has it.';
+COMMENT ON COLUMN iasql.base.seen_print IS 'A hash of what AWS told of the resource, if data says all of it.';
 
 CREATE TABLE iasql.journal (
   id bigserial PRIMARY KEY,

@@ -10,10 +10,10 @@ use crate::store;
 use crate::sync;
 use crate::turn;
 use iasql_engine::near::Near;
-use iasql_engine::plan;
 use iasql_engine::table::Table;
 use iasql_engine::wire::{Identity, Job, Lists, Order, Report};
-use iasql_engine::world;
+use iasql_engine::world::{self, Known};
+use iasql_engine::{plan, print};
 use iasql_modules::{MODULES, Module};
 use pgrx::{PgSqlErrorCode, pg_sys};
 use std::collections::BTreeSet;
@@ -341,34 +341,14 @@ fn import(new: &[&'static Module], mut reading: Reading) -> Result<()> {
         }
         left.retain(|table| !tables.contains(table));
         let scopes = look::scopes(&tables, &regions);
-        let look = reading.put_together(
-            look::rows(&with_those_referred_to(tables, &all))?,
-            &scopes,
-            &Near::default(),
-        )?;
+        let mut known = Known::default();
+        look::rows(&print::with_those_referred_to(&all, tables), &mut known)?;
+        let look = reading.put_together(known, &scopes, &Near::default())?;
         unread.extend(look.unread.iter().cloned());
         sync::bring_in(look, &scopes)?;
     }
     look::warn(&unread);
     Ok(())
-}
-
-/// Tables, and all that they refer to, which are at hand and need not be read.
-fn with_those_referred_to(
-    mut tables: Vec<&'static Table>,
-    all: &[&'static Table],
-) -> Vec<&'static Table> {
-    let mut next = 0;
-    while next < tables.len() {
-        let more: Vec<_> = all
-            .iter()
-            .filter(|t| tables[next].refers_to().any(|name| name == t.name) && !tables.contains(t))
-            .copied()
-            .collect();
-        tables.extend(more);
-        next += 1;
-    }
-    tables
 }
 
 /// Refuses while rows differ from what was last agreed on.

@@ -27,6 +27,7 @@
 //! - Nothing is deleted in the cloud without a base row, or a journal row of an aborted transaction.
 #![allow(unsafe_code, reason = "the one ring that speaks with C; every use says why it is sound")]
 
+mod agreed;
 mod apply;
 mod call;
 mod catalog;

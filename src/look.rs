@@ -1,6 +1,7 @@
 //! Looks at both sides: rows and base rows through SPI, the cloud through a worker, and puts them
 //! together as a world that the engine can plan on.
 
+use crate::agreed::{self, Prints};
 use crate::call::Call;
 use crate::catalog;
 use crate::error::{Error, Result, notice};
@@ -8,15 +9,16 @@ use crate::settings;
 use crate::spi;
 use crate::store::PART_VERSION;
 use iasql_engine::near::Near;
+use iasql_engine::print::{self, Print};
 use iasql_engine::table::{Column, Table};
 use iasql_engine::wire::{Caller, Failure, Job, Lists, Made, Order, Report, Scope, Seen};
 use iasql_engine::world::{self, Base, Known, Rows, Wanted, World};
 use iasql_engine::{Row, Value};
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
-use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 
@@ -65,12 +67,65 @@ pub fn look(ask: &Ask<'_>) -> Result<(Call, Look)> {
     let lists = Lists { scopes: ask.scopes.clone(), like, known: revisions(ask.tables)? };
     let worker = Call::start(job(ask.call, lists, ask.changes, false)?)?;
     let mut reading = Reading::new(worker, &ask.scopes);
-    let known = rows(ask.tables)?;
-    while !reading.whole() {
+    let mut agreed = Agreed::new(ask)?;
+    let mut known = Known::default();
+    loop {
+        agreed.hold_against(&reading)?;
+        let concerned = print::concerned(ask.tables, |table| agreed.changed(table));
+        let more: Vec<_> =
+            concerned.into_iter().filter(|table| !known.tables.contains(table)).collect();
+        rows(&more, &mut known)?;
+        if reading.whole() {
+            break;
+        }
         reading.hear()?;
     }
     let look = reading.put_together(known, &ask.scopes, &ask.near)?;
     Ok((reading.call, look))
+}
+
+/// The tables that are as they were agreed on, as far as is known by now. What is asked for thing by
+/// thing says nothing of the rest.
+struct Agreed<'a> {
+    /// The scopes of each table that is to be held against what comes, and the prints of its rows.
+    to_see: Vec<(&'static Table, Vec<&'a Scope>, Prints)>,
+    same: Vec<&'static Table>,
+}
+
+impl<'a> Agreed<'a> {
+    fn new(ask: &'a Ask<'_>) -> Result<Self> {
+        let mut agreed = Self { to_see: Vec::new(), same: Vec::new() };
+        if ask.near.asked.is_empty() {
+            let schema = spi::name(&catalog::schema()?);
+            for &table in ask.tables {
+                let scopes = ask.scopes.iter().filter(|scope| scope.table == table.name).collect();
+                let prints = agreed::prints(&schema, table)?;
+                agreed.to_see.extend(prints.map(|prints| (table, scopes, prints)));
+            }
+        }
+        Ok(agreed)
+    }
+
+    /// Whether there is more to a table than what was agreed on.
+    fn changed(&self, table: &Table) -> bool {
+        !self.same.contains(&table) && !self.to_see.iter().any(|(other, ..)| *other == table)
+    }
+
+    /// Looks at the tables that have been read meanwhile.
+    fn hold_against(&mut self, reading: &Reading) -> Result<()> {
+        let read = self.to_see.extract_if(.., |(_, scopes, _)| reading.has(scopes));
+        for (table, scopes, mut prints) in read.collect::<Vec<_>>() {
+            let mut same = true;
+            for scope in scopes {
+                let known = prints.remove(&scope.region).unwrap_or_default();
+                same = same
+                    && !reading.unread.iter().any(|(unread, _)| unread == scope)
+                    && print::same(known, reading.prints(scope)?);
+            }
+            self.same.extend(same.then_some(table));
+        }
+        Ok(())
+    }
 }
 
 /// What a worker lists, as it comes.
@@ -116,8 +171,24 @@ impl Reading {
     }
 
     /// Whether these scopes have been read, well or not.
-    pub fn has(&self, scopes: &[Scope]) -> bool {
-        self.left.as_ref().is_none_or(|left| !scopes.iter().any(|scope| left.contains(scope)))
+    pub fn has(&self, scopes: &[impl Borrow<Scope>]) -> bool {
+        let left = self.left.as_ref();
+        left.is_none_or(|left| !scopes.iter().any(|scope| left.contains(scope.borrow())))
+    }
+
+    /// The prints of what has come of a scope.
+    fn prints(&self, scope: &Scope) -> Result<Vec<Print>> {
+        #[derive(Deserialize)]
+        struct Seen<'a> {
+            #[serde(borrow)]
+            row: &'a RawValue,
+        }
+        let mut prints = Vec::new();
+        for page in self.pages.get(scope).into_iter().flatten() {
+            let seen: Vec<Seen<'_>> = serde_json::from_str(page.get())?;
+            prints.extend(seen.iter().map(|seen| Print::of_json(seen.row.get().as_bytes())));
+        }
+        Ok(prints)
     }
 
     /// Waits for something, and hears all that has come by then.
@@ -191,7 +262,8 @@ impl Reading {
 
 /// The rows alone, as if nothing could be read.
 pub fn rows_alone(tables: &[&'static Table]) -> Result<World> {
-    let mut known = rows(tables)?;
+    let mut known = Known::default();
+    rows(tables, &mut known)?;
     known.unread = every_scope(&known).into_iter().collect();
     Ok(world::gather(known))
 }
@@ -263,11 +335,10 @@ fn caller(changes: bool) -> Result<Caller> {
     })
 }
 
-/// The rows and base rows of tables.
-pub fn rows(tables: &[&'static Table]) -> Result<Known> {
+/// Adds the rows and base rows of tables.
+pub fn rows(tables: &[&'static Table], known: &mut Known) -> Result<()> {
     let schema = spi::name(&catalog::schema()?);
-    let mut known = Known { tables: tables.to_vec(), ..Known::default() };
-    for table in tables {
+    for &table in tables {
         let sql = select(&schema, table);
         let mut wanted = Vec::new();
         spi::each(&sql, &[], |row| {
@@ -280,23 +351,26 @@ pub fn rows(tables: &[&'static Table]) -> Result<Known> {
             Ok(())
         })?;
         let base = base_rows(table, &Rows::new(&wanted))?;
+        known.tables.push(table);
         known.wanted.push(wanted);
         known.base.push(base);
     }
-    Ok(known)
+    Ok(())
 }
 
 /// What was last agreed on of a table.
 fn base_rows(table: &Table, rows: &Rows<'_>) -> Result<Vec<Base>> {
-    let sql = "SELECT row_key, region, cloud_id, data::text FROM iasql.base WHERE table_name = $1";
+    let sql = "SELECT row_key, region, cloud_id, encode(seen_print, 'hex'), data::text \
+               FROM iasql.base WHERE table_name = $1";
     let mut base = Vec::new();
     spi::each(sql, &[table.name], |row| {
         let mut texts = row.into_iter();
         let mut next = || texts.next().flatten().unwrap_or_default();
         let (pk, region, cloud_id) = (primary_key(table, next()), next(), next());
+        let print = next().parse().ok();
         let row = Cells(table).deserialize(&mut serde_json::Deserializer::from_str(&next()))?;
         let row = rows.share(&pk, row);
-        base.push(Base { pk, cloud_id, region, row });
+        base.push(Base { pk, cloud_id, region, row, print });
         Ok(())
     })?;
     Ok(base)

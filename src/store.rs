@@ -1,9 +1,10 @@
-//! Writes rows and base rows, one statement per table and kind. Only [`crate::look`] and this file
-//! name the columns of users' tables.
+//! Writes rows and base rows, one statement per table and kind. Only [`crate::look`],
+//! [`crate::agreed`] and this file name the columns of users' tables.
 //!
 //! Users' tables are written as their owner: a trigger that a user put on one must not run with the
 //! rights of the extension.
 
+use crate::agreed;
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::spi;
@@ -113,7 +114,7 @@ pub fn write(world: &World, writes: &[Writes]) -> Result<()> {
             }
         }
         forget(table, &writes.forget)?;
-        agree(table, &writes.agree)?;
+        agree(&schema, table, &writes.agree)?;
     }
     Ok(())
 }
@@ -349,17 +350,25 @@ fn forget(table: &Table, keys: &[Value]) -> Result<()> {
     Ok(())
 }
 
-fn agree(table: &Table, rows: &[(String, Written)]) -> Result<()> {
-    let sql = "INSERT INTO iasql.base (table_name, row_key, region, cloud_id, data) \
-               SELECT $1, k, r, c, d FROM json_to_recordset($2::json) AS v(k text, r text, c text, d jsonb) \
-               ON CONFLICT (table_name, row_key) DO UPDATE \
-               SET region = excluded.region, cloud_id = excluded.cloud_id, data = excluded.data";
+fn agree(schema: &str, table: &Table, rows: &[(String, Written)]) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO iasql.base (table_name, row_key, region, cloud_id, data, row_print, seen_print) \
+         SELECT $1, k, r, c, d, {print}, decode(p, 'hex') \
+         FROM json_to_recordset($2::json) AS v(k text, r text, c text, d jsonb, p text) \
+         ON CONFLICT (table_name, row_key) DO UPDATE \
+         SET region = excluded.region, cloud_id = excluded.cloud_id, data = excluded.data, \
+             row_print = excluded.row_print, seen_print = excluded.seen_print",
+        print = agreed::of_base(schema, table),
+    );
     let row = |(cloud_id, written): &(String, Written)| {
         let data: Map<String, Value> = named(table, &written.row);
-        serde_json::json!({ "k": plain(&written.pk), "r": written.region, "c": cloud_id, "d": data })
+        let print = written.print.map(|print| print.to_string());
+        serde_json::json!({
+            "k": plain(&written.pk), "r": written.region, "c": cloud_id, "d": data, "p": print,
+        })
     };
     for portion in rows.chunks(PORTION) {
-        spi::write(sql, &[table.name, &json(portion.iter().map(row).collect())])?;
+        spi::write(&sql, &[table.name, &json(portion.iter().map(row).collect())])?;
     }
     Ok(())
 }

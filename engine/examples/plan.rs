@@ -7,6 +7,7 @@
 #[expect(dead_code, reason = "the tests use all of it")]
 mod tables;
 
+use iasql_engine::print::Print;
 use iasql_engine::table::Table;
 use iasql_engine::wire::Seen;
 use iasql_engine::world::{Base, Known, Wanted, gather};
@@ -108,15 +109,15 @@ fn agreed(rows: usize) -> Known {
                 });
             let (pk, region, version) = (json!(at), "r1".to_owned(), String::new());
             let id = table.cloud_id(&row).expect("an id").to_owned();
-            seen.push((
-                region.clone(),
-                Seen { row: in_cloud.collect::<Row>().into(), ..Seen::default() },
-            ));
+            let in_cloud = in_cloud.collect::<Row>();
+            let print = Some(Print::of(&in_cloud));
+            seen.push((region.clone(), Seen { row: in_cloud.into(), ..Seen::default() }));
             base.push(Base {
                 pk: pk.clone(),
                 cloud_id: id,
                 region: region.clone(),
                 row: row.clone().into(),
+                print,
             });
             wanted.push(Wanted { pk, version, region, row: row.into() });
         }

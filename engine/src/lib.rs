@@ -8,6 +8,7 @@
 //! - [`ddl`]: the SQL of a table
 //! - [`world`]: which wanted row, base row and seen resource are one and the same thing
 //! - [`near`]: what has to be looked at for what was edited
+//! - [`print`]: whether anything has changed at all, and which tables that concerns
 //! - [`plan`]: what apply would do to the cloud
 //! - [`order`]: what has to wait for what
 //! - [`sync`]: what sync would do to the rows
@@ -21,6 +22,7 @@ pub mod frame;
 pub mod near;
 pub mod order;
 pub mod plan;
+pub mod print;
 pub mod sync;
 pub mod table;
 pub mod wire;

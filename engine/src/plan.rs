@@ -587,6 +587,7 @@ fn remembered(
     };
     plain(&base.pk) == plain(&row.pk)
         && base.region == row.region
+        && !world.unprinted(node)
         && world.cloud_id(node) == Some(&base.cloud_id)
         && !world.outdated(node, &base.row, |it| it.wanted.as_ref().map(|wanted| &*wanted.row))
         && columns.iter().enumerate().all(told)

@@ -264,6 +264,7 @@ fn remembered(world: &World, node: usize, seen: &Row) -> bool {
     world.nodes[node].base.as_ref().is_some_and(|base| {
         plain(&base.pk) == plain(&world.pk(node))
             && base.region == world.nodes[node].region
+            && base.print == world.nodes[node].seen.as_ref().and_then(|seen| seen.print)
             && Some(base.cloud_id.as_str()) == world.cloud_id(node)
             && !world.outdated(node, &base.row, |it| it.seen.as_ref().map(|seen| &*seen.row))
             && (0..columns.len()).all(|at| {

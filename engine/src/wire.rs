@@ -1,6 +1,7 @@
 //! What the caller's backend and its worker say to each other. The worker knows nothing of plans:
 //! it lists scopes, carries out steps in the order they allow, and reports.
 
+use crate::print::Print;
 use crate::{Row, Shared, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -160,6 +161,9 @@ pub struct Seen {
     pub mark: Option<String>,
     /// Why AWS does not let go of it.
     pub kept: Option<String>,
+    /// What its row stands out by, as long as that is in cloud terms; the one who compares takes it.
+    #[serde(skip)]
+    pub print: Option<Print>,
 }
 
 /// A row without the room that reading leaves for more.

@@ -7,6 +7,7 @@
 //! Things are matched by the strongest evidence first: the cloud's id in the base row, the journal's
 //! record of what was made for which row, then the natural key.
 
+use crate::print::Print;
 use crate::table::{By, Column, Kind, Reference, Table};
 use crate::wire::{Made, Scope, Seen};
 use crate::{Row, Shared, Value, compare};
@@ -37,6 +38,8 @@ pub struct Base {
     pub region: String,
     /// Its cells, in database terms; [`gather`] turns them into engine terms.
     pub row: Shared,
+    /// The print of the resource that the row said all of, if it did.
+    pub print: Option<Print>,
 }
 
 /// One thing, in up to three states. The cells of references hold the number of a node; one that
@@ -467,6 +470,17 @@ impl World {
         seen.and_then(Value::as_str).or_else(|| it.base.as_ref().map(|b| b.cloud_id.as_str()))
     }
 
+    /// Whether it has yet to be noted that a row says all that is seen.
+    pub fn unprinted(&self, node: usize) -> bool {
+        let it = &self.nodes[node];
+        let (Some(wanted), Some(seen)) = (&it.wanted, &it.seen) else { return false };
+        let told = |(at, column): (usize, &Column)| {
+            open(self, node, at) || compare::equal(column.kind, &wanted.row[at], &seen.row[at])
+        };
+        let new = it.base.as_ref().is_none_or(|base| base.print != seen.print);
+        new && wanted.region == it.region && self.table(node).columns.iter().enumerate().all(told)
+    }
+
     /// Whether what is seen is what was agreed on, or what this database has made for nothing: not
     /// something that merely goes by the same name.
     pub fn ours(&self, node: usize) -> bool {
@@ -678,6 +692,7 @@ impl World {
         let recognised = seen.into_iter().map(|(region, mut seen)| {
             let id = def.cloud_id(&seen.row).unwrap_or_default();
             let node = by_cloud_id.get(&(region.as_str(), id)).copied();
+            seen.print = Some(Print::of(&seen.row));
             // Where nothing is referred to, both say the same in the same terms already.
             if let Some(base) = node.map(|at| &base[at]).filter(|base| base.row == seen.row) {
                 seen.row.clone_from(&base.row);

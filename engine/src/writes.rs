@@ -1,6 +1,7 @@
 //! What has to be written to the database: rows and base rows, in database terms, table by table.
 
 use crate::plan::{Change, Plan, Settled, Verb};
+use crate::print::Print;
 use crate::sync::Sync;
 use crate::table::{By, Column, Table};
 use crate::wire;
@@ -36,6 +37,8 @@ pub struct Written {
     pub region: String,
     /// Its cells.
     pub row: Shared,
+    /// For an agreement: the print of the resource, if the row says all of it.
+    pub print: Option<Print>,
 }
 
 /// The nodes that need a new primary key before rows can be written.
@@ -104,6 +107,7 @@ pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -
                 }
                 (action, Some(answer)) => {
                     let fresh = matches!(action, wire::Action::Create { .. });
+                    let answer = Answer { row: answer, print: Some(Print::of(answer)) };
                     answers.put(to, node, answer, fresh, whole);
                 }
                 (_, None) => {}
@@ -114,7 +118,10 @@ pub fn of_apply(world: &World, plan: &Plan, ended: &HashMap<u32, Option<Row>>) -
         let it = &world.nodes[node];
         let to = &mut writes[it.table];
         match (settled, &it.seen) {
-            (Settled::Agreed, Some(seen)) => answers.put(to, node, &seen.row, false, true),
+            (Settled::Agreed, Some(seen)) => {
+                let answer = Answer { row: &seen.row, print: seen.print };
+                answers.put(to, node, answer, false, true);
+            }
             (Settled::Kept, Some(_)) => {
                 let row = as_seen(world, node, &HashMap::new());
                 agree(to, world, node, row.clone());
@@ -224,6 +231,12 @@ fn made(
     made
 }
 
+/// What the cloud says that a thing is, and the print of that.
+struct Answer<'a> {
+    row: &'a Row,
+    print: Option<Print>,
+}
+
 /// What is needed to understand the cloud's answers.
 struct Answers<'a> {
     terms: Terms<'a>,
@@ -234,8 +247,9 @@ struct Answers<'a> {
 impl Answers<'_> {
     /// A row that the cloud has been brought in line with: what AWS owns and fills, and the agreement.
     /// There is none as long as the thing that the row stood for before is still there.
-    fn put(&self, to: &mut Writes, node: usize, answer: &Row, fresh: bool, whole: bool) {
+    fn put(&self, to: &mut Writes, node: usize, answer: Answer<'_>, fresh: bool, whole: bool) {
         let world = self.terms.world;
+        let Answer { row: answer, print } = answer;
         let it = &world.nodes[node];
         let Some(wanted) = &it.wanted else { return };
         let table = world.table(node);
@@ -251,7 +265,11 @@ impl Answers<'_> {
             true if !compare::unsaid(column, &own) || !has_rows(column, &said) => own,
             _ => said,
         };
-        let row: Row = table.columns.iter().zip(own).zip(said).map(cell).collect();
+        let row: Row = table.columns.iter().zip(own).zip(said.clone()).map(cell).collect();
+        let mut told = table.columns.iter().zip(row.iter().zip(&said));
+        let all = told.all(|(column, (row, said))| {
+            (column.open && row.is_null()) || compare::equal(column.kind, row, said)
+        });
         let known = || world.cloud_id(node).filter(|_| !fresh);
         let cloud_id = table.cloud_id(&row).or(table.cloud_id(answer)).or_else(known);
         let cloud_id = cloud_id.unwrap_or_default().to_owned();
@@ -261,7 +279,8 @@ impl Answers<'_> {
         let found = !cloud_id.is_empty() || table.keys().next().is_some();
         if whole && found && !self.remaining.contains(&(it.table, plain(&wanted.pk))) {
             forget_other(to, world, node, &wanted.pk);
-            to.agree.push((cloud_id, Written { region: wanted.region.clone(), ..written }));
+            let print = print.filter(|_| all);
+            to.agree.push((cloud_id, Written { region: wanted.region.clone(), print, ..written }));
         }
     }
 
@@ -324,7 +343,8 @@ fn has_rows(column: &Column, said: &Value) -> bool {
 fn agree(to: &mut Writes, world: &World, node: usize, written: Written) {
     let cloud_id = world.cloud_id(node).unwrap_or_default().to_owned();
     forget_other(to, world, node, &written.pk);
-    to.agree.push((cloud_id, written));
+    let print = world.nodes[node].seen.as_ref().and_then(|seen| seen.print);
+    to.agree.push((cloud_id, Written { print, ..written }));
 }
 
 /// What was agreed on under another primary key.
@@ -340,7 +360,7 @@ fn stands(world: &World, node: usize, row: impl Into<Shared>) -> Written {
         Some(wanted) => (wanted.version.clone(), wanted.region.clone()),
         None => (String::new(), it.region.clone()),
     };
-    Written { pk: world.pk(node), version, region, row: row.into() }
+    Written { pk: world.pk(node), version, region, row: row.into(), print: None }
 }
 
 /// The row that says what is seen.

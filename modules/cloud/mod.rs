@@ -142,6 +142,7 @@ impl<'a, R: Cloud> Found<'a, R> {
             kept: resource.kept().map(str::to_owned),
             row: resource.into_row().into(),
             mark,
+            print: None,
         });
         let known = seen.filter(|seen| match strange(R::TABLE, &seen.row) {
             Some(why) => {

@@ -131,6 +131,7 @@ impl Cloud {
             row: self.shown(thing).into(),
             mark: thing.mark.clone(),
             kept: thing.kept().map(str::to_owned),
+            print: None,
         };
         self.things.values().filter(here).map(seen).collect()
     }

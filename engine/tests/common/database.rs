@@ -1,6 +1,7 @@
 //! A database in a few lines: rows and base rows, under the constraints that the DDL states.
 
 use super::tables::{ALL, change, named, references};
+use iasql_engine::print::Print;
 use iasql_engine::table::{By, Reference, Table};
 use iasql_engine::world::{Base, Wanted, World, plain};
 use iasql_engine::writes::{Writes, Written};
@@ -20,6 +21,7 @@ pub struct BaseRecord {
     pub region: String,
     pub cloud_id: String,
     pub row: Row,
+    pub print: Option<Print>,
 }
 
 /// Rows and base rows by table and primary key.
@@ -50,6 +52,7 @@ impl Database {
             cloud_id: it.cloud_id.clone(),
             region: it.region.clone(),
             row: it.row.clone().into(),
+            print: it.print,
         };
         self.base
             .iter()
@@ -249,6 +252,7 @@ impl Database {
                     region: written.region.clone(),
                     cloud_id: cloud_id.clone(),
                     row: Row::clone(&written.row),
+                    print: written.print,
                 };
                 assert!(!base.pk.is_null(), "a base row of {} without a key", table.name);
                 self.base.insert((table.name, plain(&written.pk)), base);

@@ -114,6 +114,22 @@ fn what_agrees_is_left_alone() {
 }
 
 #[test]
+fn what_has_changed_concerns_what_may_have_to_follow_and_what_that_is_understood_by() {
+    let mut sim = furnished();
+    let names = |sim: &Sim| -> Vec<&str> {
+        sim.concerned(&[]).tables.iter().map(|table| table.name).collect()
+    };
+    assert_eq!(names(&sim), [""; 0]);
+    let a = sim.pk("person", "name", &json!("a"));
+    sim.edit("person", &a, "nets", json!(["b"]));
+    let nets = names(&sim);
+    assert!(
+        nets.contains(&"person") && nets.contains(&"task") && !nets.contains(&"repo"),
+        "{nets:?}"
+    );
+}
+
+#[test]
 fn what_was_changed_outside_is_set_back() {
     let (mut sim, _) = repo();
     drift(&mut sim, "repo", "arn:r1:web", "is_open", json!(false));

@@ -65,14 +65,16 @@ fn base() -> impl Strategy<Value = Base> {
         cloud_id,
         region,
         row: row.into(),
+        print: None,
     })
 }
 
 fn seen() -> impl Strategy<Value = (String, Seen)> {
     let mark = prop::option::of("[ab]");
     let kept = prop::option::weighted(0.2, Just("it is kept".to_owned()));
-    (region(), row(), mark, kept)
-        .prop_map(|(region, row, mark, kept)| (region, Seen { row: row.into(), mark, kept }))
+    (region(), row(), mark, kept).prop_map(|(region, row, mark, kept)| {
+        (region, Seen { row: row.into(), mark, kept, print: None })
+    })
 }
 
 fn made() -> impl Strategy<Value = Made> {

@@ -230,7 +230,7 @@ impl Fake {
             row[3] = json!(0);
         }
         let mark = Some(mark.to_owned());
-        self.rows.lock().unwrap().push(Seen { row: row.clone().into(), mark, kept: None });
+        self.rows.lock().unwrap().push(Seen { row: row.clone().into(), mark, ..Seen::default() });
         row
     }
 

@@ -1,0 +1,86 @@
+//! Whether a table is still as it was agreed on, told by prints: PostgreSQL holds the rows against the
+//! base rows, what comes from AWS is held against what the base rows say of it, and nothing is taken
+//! apart for that. Of an account in which nothing has changed this is all that is done.
+
+use crate::error::{Error, Result};
+use crate::spi;
+use iasql_engine::print::Print;
+use iasql_engine::table::Table;
+use std::collections::HashMap;
+
+/// What was seen of a table when its rows were agreed on, by region.
+pub type Prints = HashMap<String, Vec<Print>>;
+
+/// The prints of what each row of a table says all of; nothing if any row is not what was agreed on.
+pub fn prints(schema: &str, table: &Table) -> Result<Option<Prints>> {
+    let region = if table.regional() { "t.region" } else { "''" };
+    let rows = print(table, "t", |part| {
+        let (owner, key) = (spi::name(part.owner.unwrap_or_default()), table.known_by());
+        let here = if table.regional() { " AND p.region = t.region" } else { "" };
+        let (part, key) = (spi::name(part.name), spi::name(key));
+        format!("{schema}.{part} p WHERE p.{owner} = t.{key}{here}")
+    });
+    let sql = format!(
+        "SELECT coalesce(b.region, t.region_), \
+                bool_and(coalesce(b.row_print = t.print_ AND b.region = t.region_ AND b.seen_print IS NOT NULL, \
+                                  false))::text, \
+                encode(string_agg(b.seen_print, ''::bytea), 'hex') \
+         FROM (SELECT row_key, region, row_print, seen_print FROM iasql.base WHERE table_name = $1) b \
+         FULL JOIN (SELECT t.{key}::text AS key_, {region} AS region_, {rows} AS print_ FROM {schema}.{name} t) t \
+                ON t.key_ = b.row_key \
+         GROUP BY 1",
+        key = spi::name(table.primary_key.unwrap_or("id")),
+        name = spi::name(table.name),
+    );
+    let mut prints = Prints::new();
+    for row in spi::select(&sql, &[table.name])? {
+        let [Some(region), Some(agreed), digits] = &row[..] else { return Ok(None) };
+        if agreed != "true" {
+            return Ok(None);
+        }
+        let digits = digits.as_deref().unwrap_or_default().as_bytes().chunks(32);
+        let print = |digits: &[u8]| String::from_utf8_lossy(digits).parse();
+        let known: std::result::Result<Vec<Print>, _> = digits.map(print).collect();
+        prints.insert(region.clone(), known.map_err(|why| Error::internal(why.to_string()))?);
+    }
+    Ok(Some(prints))
+}
+
+/// The print of what a base row `v.d` says, as SQL: a row that says the same has the same.
+pub fn of_base(schema: &str, table: &Table) -> String {
+    let cells = print(table, "t", |part| {
+        let at = table.parts().find(|(_, other)| *other == part).map(|(at, _)| at);
+        let parts = at.map_or("", |at| table.columns[at].name);
+        let fields = part.columns.iter().enumerate().filter(|(_, c)| c.parts().is_none());
+        let fields = fields.map(|(at, column)| format!("'{}', k -> {at}", column.name));
+        let fields = fields.collect::<Vec<_>>().join(", ");
+        let none =
+            format!("CASE jsonb_typeof(v.d -> '{parts}') WHEN 'array' THEN v.d -> '{parts}' END");
+        let record = format!("NULL::{schema}.{}", spi::name(part.name));
+        format!(
+            "jsonb_array_elements({none}) k, jsonb_populate_record({record}, jsonb_build_object({fields})) p"
+        )
+    });
+    let record = format!("NULL::{schema}.{}", spi::name(table.name));
+    format!("(SELECT {cells} FROM jsonb_populate_record({record}, v.d) t)")
+}
+
+/// The print of a record and its parts `p`, whatever order those are in. PostgreSQL's own hash: what
+/// users write they do not hide from themselves.
+fn print(table: &Table, record: &str, parts: impl Fn(&Table) -> String) -> String {
+    // The oid of a label is another one in each database.
+    let cells = |table: &Table, record: &str| -> Vec<String> {
+        let cell = |column: &iasql_engine::table::Column| {
+            let cast = if column.labels.is_empty() { "" } else { "::text" };
+            format!("{record}.{}{cast}", spi::name(column.name))
+        };
+        table.sql_columns().map(cell).collect()
+    };
+    let of_part = |(_, part): (usize, &'static Table)| {
+        let cells = cells(part, "p").join(", ");
+        format!("(SELECT sum(hash_record_extended(ROW({cells}), 0)) FROM {})", parts(part))
+    };
+    let cells: Vec<String> =
+        cells(table, record).into_iter().chain(table.parts().map(of_part)).collect();
+    format!("hash_record_extended(ROW({}), 0)", cells.join(", "))
+}
