@@ -4,7 +4,7 @@
 use crate::call::Call;
 use crate::catalog;
 use crate::error::{Error, Result};
-use crate::look::{self, Reading};
+use crate::look::{self, Reading, Regions};
 use crate::spi;
 use crate::store;
 use crate::sync;
@@ -20,8 +20,6 @@ use std::collections::BTreeSet;
 
 /// A module, a table of it, and how many rows that has.
 pub type Line = (String, String, i32);
-/// Regions of the account, and whether it has them switched on.
-type Regions = Vec<(String, bool)>;
 
 /// Creates the tables of modules and of those they depend on, and imports what the account holds.
 pub fn install(names: &[String]) -> Result<Vec<Line>> {
@@ -33,10 +31,8 @@ pub fn install(names: &[String]) -> Result<Vec<Line>> {
     if !new.is_empty() {
         let schema = catalog::schema()?;
         nothing_in_the_way(&schema, &new)?;
-        let known = introduce("install")?;
-        let scopes = look::scopes(&catalog::tables(&new), &catalog::regions()?);
         // AWS is read while the tables are made.
-        let reading = Reading::begin("install", known, scopes)?;
+        let reading = begin("install", &catalog::tables(&new))?;
         for module in &new {
             create(&schema, module)?;
         }
@@ -143,7 +139,7 @@ pub fn leave_region(region: &str) -> Result<()> {
 pub fn set_default_region(region: &str) -> Result<String> {
     if catalog::regions()?.is_empty() {
         turn::take()?;
-        introduce("default_aws_region")?;
+        begin("default_aws_region", &[])?;
     }
     let known = spi::one("SELECT region FROM aws_regions WHERE region = $1", &[region])?;
     if known.is_none() {
@@ -162,15 +158,9 @@ pub fn set_default_region(region: &str) -> Result<String> {
 
 /// Asks AWS whose account this is and which regions it has.
 pub fn identify(regions: bool) -> Result<(Identity, Regions)> {
-    let (mut worker, identity, found) = meet("whoami", regions)?;
-    worker.send(&Order::Done)?;
-    Ok((identity, found))
-}
-
-fn meet(call: &str, regions: bool) -> Result<(Call, Identity, Regions)> {
     turn::on_primary()?;
     // Whoever it is: this is how to find out.
-    let job = Job { account: None, ..look::job(call, Lists::default(), false, regions)? };
+    let job = Job { account: None, ..look::job("whoami", Lists::default(), false, regions)? };
     let mut worker = Call::start(job)?;
     let (mut identity, mut found) = (Identity::default(), Vec::new());
     loop {
@@ -178,19 +168,39 @@ fn meet(call: &str, regions: bool) -> Result<(Call, Identity, Regions)> {
             Report::Identity(who) => identity = who,
             Report::Regions(regions) => found = regions,
             Report::Broken(failure) => return Err(failure.into()),
-            Report::ReadAll => return Ok((worker, identity, found)),
+            Report::ReadAll => break,
             _ => {}
         }
     }
+    worker.send(&Order::Done)?;
+    Ok((identity, found))
 }
 
-/// Fills in what every install starts from, unless it is there: the account, its regions, the default
-/// one. Gives back the worker that asked, for more.
-fn introduce(call: &str) -> Result<Option<Call>> {
-    if catalog::account()?.is_some() && !catalog::regions()?.is_empty() {
-        return Ok(None);
+/// Begins to read tables. The first of all reads fills in what every install starts from: the account,
+/// its regions, the default one; as long as no region is known, that is where it reads.
+fn begin(call: &str, tables: &[&'static Table]) -> Result<Reading> {
+    turn::on_primary()?;
+    let regions = catalog::regions()?;
+    let lists = match regions.is_empty() {
+        true => {
+            let home = tables.iter().map(|table| table.name.to_owned()).collect();
+            Lists { home, ..Lists::default() }
+        }
+        false => Lists { scopes: look::scopes(tables, &regions), ..Lists::default() },
+    };
+    let known = catalog::account()?.is_some() && !regions.is_empty();
+    let mut reading = Reading::begin(call, lists, !known)?;
+    while !known {
+        if let (Some(identity), Some(regions)) = &reading.found {
+            introduce(identity, regions)?;
+            break;
+        }
+        reading.hear()?;
     }
-    let (worker, identity, regions) = meet(call, true)?;
+    Ok(reading)
+}
+
+fn introduce(identity: &Identity, regions: &Regions) -> Result<()> {
     spi::write(
         "INSERT INTO iasql.account (account_id) VALUES ($1) ON CONFLICT DO NOTHING",
         &[&identity.account],
@@ -209,7 +219,7 @@ fn introduce(call: &str) -> Result<Option<Call>> {
             &[&names, &identity.region],
         )
     })?;
-    Ok(Some(worker))
+    Ok(())
 }
 
 /// The modules that were named, without their versions.
@@ -336,10 +346,11 @@ fn import(new: &[&'static Module], mut reading: Reading) -> Result<()> {
                 tables.push(table);
             }
         }
+        left.retain(|table| !tables.contains(table));
+        tables.retain(|table| reading.brings(table));
         if tables.is_empty() {
             continue;
         }
-        left.retain(|table| !tables.contains(table));
         let scopes = look::scopes(&tables, &regions);
         let mut known = Known::default();
         look::rows(&print::with_those_referred_to(&all, tables), &mut known)?;

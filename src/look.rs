@@ -11,7 +11,7 @@ use crate::store::PART_VERSION;
 use iasql_engine::near::Near;
 use iasql_engine::print::{self, Print};
 use iasql_engine::table::{Column, Table};
-use iasql_engine::wire::{Caller, Failure, Job, Lists, Made, Order, Report, Scope, Seen};
+use iasql_engine::wire::{Caller, Failure, Identity, Job, Lists, Made, Report, Scope, Seen};
 use iasql_engine::world::{self, Base, Known, Rows, Wanted, World};
 use iasql_engine::{Row, Value};
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
@@ -31,6 +31,9 @@ pub struct Look {
     /// What no row can stand for: scope, id, reason.
     pub unrepresented: Vec<(Scope, String, String)>,
 }
+
+/// Regions of the account, and whether it has them switched on.
+pub type Regions = Vec<(String, bool)>;
 
 /// What to look at, and what for.
 pub struct Ask<'a> {
@@ -64,9 +67,10 @@ pub fn scopes(tables: &[&Table], regions: &[String]) -> Vec<Scope> {
 /// Looks. The worker is still there for what may follow.
 pub fn look(ask: &Ask<'_>) -> Result<(Call, Look)> {
     let like = ask.near.like.clone().into_iter().collect();
-    let lists = Lists { scopes: ask.scopes.clone(), like, known: revisions(ask.tables)? };
+    let known = revisions(ask.tables)?;
+    let lists = Lists { scopes: ask.scopes.clone(), like, known, ..Lists::default() };
     let worker = Call::start(job(ask.call, lists, ask.changes, false)?)?;
-    let mut reading = Reading::new(worker, &ask.scopes);
+    let mut reading = Reading::new(worker);
     let mut agreed = Agreed::new(ask)?;
     let mut known = Known::default();
     loop {
@@ -133,32 +137,29 @@ pub struct Reading {
     call: Call,
     /// Pages stay as they came until it is their table's turn: as JSON they take a fifth of the room.
     pages: BTreeMap<Scope, Vec<Box<RawValue>>>,
-    /// The scopes that are still being read; nothing once all has been said.
-    left: Option<HashSet<Scope>>,
+    /// The scopes that have been read, well or not.
+    read: HashSet<Scope>,
+    whole: bool,
+    /// Whose account it is, and its regions, where that was asked.
+    pub found: (Option<Identity>, Option<Regions>),
     made: Vec<Made>,
     unread: Vec<(Scope, Failure)>,
     unrepresented: Vec<(Scope, String, String)>,
 }
 
 impl Reading {
-    /// Has these scopes listed, by a worker that is there already if there is one.
-    pub fn begin(call: &str, worker: Option<Call>, scopes: Vec<Scope>) -> Result<Self> {
-        let lists = Lists { scopes: scopes.clone(), ..Lists::default() };
-        let worker = match worker {
-            Some(mut worker) => {
-                worker.send(&Order::List(lists))?;
-                worker
-            }
-            None => Call::start(job(call, lists, false, false)?)?,
-        };
-        Ok(Self::new(worker, &scopes))
+    /// Has a worker list something, and say which regions there are if asked to.
+    pub fn begin(call: &str, lists: Lists, regions: bool) -> Result<Self> {
+        Ok(Self::new(Call::start(job(call, lists, false, regions)?)?))
     }
 
-    fn new(call: Call, scopes: &[Scope]) -> Self {
+    fn new(call: Call) -> Self {
         Self {
             call,
             pages: BTreeMap::new(),
-            left: Some(scopes.iter().cloned().collect()),
+            read: HashSet::new(),
+            whole: false,
+            found: (None, None),
             made: Vec::new(),
             unread: Vec::new(),
             unrepresented: Vec::new(),
@@ -167,13 +168,20 @@ impl Reading {
 
     /// Whether there is nothing more to hear.
     pub fn whole(&self) -> bool {
-        self.left.is_none()
+        self.whole
     }
 
     /// Whether these scopes have been read, well or not.
     pub fn has(&self, scopes: &[impl Borrow<Scope>]) -> bool {
-        let left = self.left.as_ref();
-        left.is_none_or(|left| !scopes.iter().any(|scope| left.contains(scope.borrow())))
+        self.whole || scopes.iter().all(|scope| self.read.contains(scope.borrow()))
+    }
+
+    /// Whether anything has come of a table, if only that it could not be read.
+    pub fn brings(&self, table: &Table) -> bool {
+        let of_it = |scope: &Scope| scope.table == table.name;
+        self.pages.keys().any(of_it)
+            || self.unread.iter().any(|(scope, _)| of_it(scope))
+            || self.unrepresented.iter().any(|(scope, ..)| of_it(scope))
     }
 
     /// The prints of what has come of a scope.
@@ -201,15 +209,17 @@ impl Reading {
                     self.unrepresented.push((scope, id, reason));
                 }
                 Report::Read { scope, failure } => {
-                    self.left.iter_mut().for_each(|left| _ = left.remove(&scope));
                     if let Some(failure) = failure {
                         self.pages.remove(&scope);
-                        self.unread.push((scope, failure));
+                        self.unread.push((scope.clone(), failure));
                     }
+                    self.read.insert(scope);
                 }
                 Report::Progress(text) => notice(text),
                 Report::Broken(failure) => return Err(failure.into()),
-                Report::ReadAll => self.left = None,
+                Report::Identity(identity) => self.found.0 = Some(identity),
+                Report::Regions(regions) => self.found.1 = Some(regions),
+                Report::ReadAll => self.whole = true,
                 _ => {}
             }
             if self.whole() || !self.call.has_more()? {

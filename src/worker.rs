@@ -6,7 +6,7 @@
 
 use crate::journal::{self, Journal};
 use iasql_engine::frame::{Inbox, frame};
-use iasql_engine::wire::{Failure, Job, Lists, Order, Report, Scope, Step, Trouble};
+use iasql_engine::wire::{Failure, Job, Order, Report, Scope, Step, Trouble};
 use iasql_modules::cloud::aws::Aws;
 use iasql_modules::cloud::read::{Known, read, weigh};
 use iasql_modules::cloud::run::{Stop, run};
@@ -223,19 +223,13 @@ async fn work(caller: &Caller, stop: &Rc<Stop>) {
     let Some(Order::Job(job)) = caller.order().await else { return };
     let first = async {
         let aws = connect(caller, &job).await?;
-        list(caller, &job, &aws, &job.lists, identify(caller, &job, &aws)).await?;
+        list(caller, &job, &aws).await?;
         Ok(aws)
     };
     let Some(aws) = heard(caller, first).await else { return };
     let mut steps: Vec<Step> = Vec::new();
     while let Some(order) = caller.order().await {
         match order {
-            Order::List(lists) => {
-                let more = list(caller, &job, &aws, &lists, std::future::ready(Ok(())));
-                if heard(caller, more).await.is_none() {
-                    return;
-                }
-            }
             Order::Steps(more) => steps.extend(more),
             Order::Weigh(steps) => weigh(&aws, &steps, &resource, &|it| caller.say(&it)).await,
             Order::Run => {
@@ -346,14 +340,15 @@ async fn identify(caller: &Caller, job: &Job, aws: &Aws) -> Result<(), Failure> 
 }
 
 /// What the account holds, once it is sure to be the right one.
-async fn list(
-    caller: &Caller,
-    job: &Job,
-    aws: &Aws,
-    lists: &Lists,
-    identify: impl Future<Output = Result<(), Failure>>,
-) -> Result<(), Failure> {
-    show(&format!("reading {} tables", lists.scopes.len()));
+async fn list(caller: &Caller, job: &Job, aws: &Aws) -> Result<(), Failure> {
+    let lists = &job.lists;
+    let home = lists.home.iter().filter_map(|name| {
+        let regional = resource(name)?.table().regional();
+        let region = if regional { aws.default_region() } else { "" };
+        Some(Scope { table: name.clone(), region: region.to_owned() })
+    });
+    let whole: Vec<Scope> = lists.scopes.iter().cloned().chain(home).collect();
+    show(&format!("reading {} tables", whole.len()));
     let say = |report: Report| caller.say(&report);
     let mut known = Known::new();
     for (scope, row) in &lists.known {
@@ -375,20 +370,17 @@ async fn list(
             }
             report => caller.say(&listed.borrow_mut().note(report, &before, &resource)),
         };
-        read(aws, &lists.scopes, &lists.like, &known, &resource, &note).await;
+        read(aws, &whole, &lists.like, &known, &resource, &note).await;
         Ok(())
     };
     // A wrong identity ends the call at once, whatever else is still being read.
-    tokio::try_join!(identify, read)?;
+    tokio::try_join!(identify(caller, job, aws), read)?;
     // The journal is read once more: it may have been written while the cloud was.
     await_journal(job.caller.pid).await?;
     let narrow = lists.like.iter().map(|(scope, _)| scope);
-    let scopes: Vec<Scope> = lists.scopes.iter().chain(narrow).cloned().collect();
+    let scopes: Vec<Scope> = whole.iter().chain(narrow).cloned().collect();
     let made = journal::made(&scopes).map_err(internal)?;
-    listed
-        .into_inner()
-        .settle(aws, &lists.scopes, &young().map_err(internal)?, &resource, &say)
-        .await;
+    listed.into_inner().settle(aws, &whole, &young().map_err(internal)?, &resource, &say).await;
     doubtful.into_inner().into_iter().for_each(|scope| say(Report::Read { scope, failure: None }));
     caller.say(&Report::Made(made));
     caller.say(&Report::ReadAll);

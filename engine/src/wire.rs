@@ -10,8 +10,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub enum Order {
     /// The first message: who asks, whose cloud, and what to list.
     Job(Box<Job>),
-    /// What to list besides.
-    List(Lists),
     /// Part of the steps to carry out; may come in several messages.
     Steps(Vec<Step>),
     /// What would be lost by these steps, which remove what is then made anew?
@@ -46,6 +44,8 @@ pub struct Job {
 pub struct Lists {
     /// Whole tables.
     pub scopes: Vec<Scope>,
+    /// Tables where the worker is at home: in the region that requests go to unless a row says otherwise.
+    pub home: Vec<String>,
     /// Where just what these rows could be is to be listed.
     pub like: Vec<(Scope, Vec<Row>)>,
     /// What is known already of what never changes: it need not be asked for again.

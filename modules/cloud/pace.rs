@@ -128,8 +128,8 @@ const SLOW_FOR: Duration = Duration::from_secs(20);
 const ONE_COMPLAINT: Duration = Duration::from_secs(1);
 /// No bucket gets slower than this part of what is published.
 const SLOWEST: f64 = 1.0 / 16.0;
-/// What a call may take longer to get there than the one before it: so much of a bucket is left in it.
-/// Going too fast by a moment costs half the pace for `SLOW_FOR`, going too slow by one costs it once.
+/// What a call may take longer to get there than the one before it: so much of a bucket that has been
+/// drawn from is left in it. Going too fast by a moment costs half the pace for `SLOW_FOR`, going too slow by one costs it once.
 const HEADWAY: Duration = Duration::from_millis(100);
 /// A refusal for other reasons than throttling is worth this many attempts of a read.
 const READ_ATTEMPTS: u32 = 3;
@@ -532,6 +532,9 @@ struct Bucket {
 
 #[derive(Debug)]
 struct Level {
+    /// As much as AWS's own holds.
+    full: f64,
+    /// As much as is counted on once it has been drawn from.
     burst: f64,
     refill: f64,
     tokens: f64,
@@ -551,8 +554,8 @@ impl Bucket {
     fn new(limit: &Limit, counts: bool) -> Self {
         let refill = limit.refill;
         let burst = (limit.burst - refill * HEADWAY.as_secs_f64()).max(1.0);
-        let (at, part, complained) = (None, 1.0, None);
-        let level = Level { burst, refill, tokens: burst, at, part, complained, counts };
+        let (full, at, part, complained) = (limit.burst, None, 1.0, None);
+        let level = Level { full, burst, refill, tokens: full, at, part, complained, counts };
         Self { line: tokio::sync::Mutex::default(), level: Mutex::new(level) }
     }
 
@@ -585,12 +588,10 @@ impl Level {
             return None;
         }
         let pace = self.refill * self.part;
-        if let Some(at) = &mut self.at {
-            self.tokens = (self.tokens + pace * (now - *at).as_secs_f64()).min(self.burst);
-            *at = now;
-        }
-        if self.tokens >= self.burst {
-            self.at = None;
+        if let Some(at) = self.at {
+            let tokens = self.tokens + pace * (now - at).as_secs_f64();
+            self.tokens = tokens.min(self.burst);
+            self.at = (tokens < self.full).then_some(now);
         }
         if self.complained.is_some_and(|when| now - when >= SLOW_FOR) {
             self.part = (self.part * 2.0).min(1.0);

@@ -18,6 +18,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
+use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// Where to find what is known of a table.
@@ -47,29 +48,31 @@ pub async fn read(
     let _shared = aws.pace().share();
     let whole = scopes.iter().map(|scope| (scope, None));
     let narrow = like.iter().map(|(scope, rows)| (scope, Some(rows.as_slice())));
-    let mut all: FuturesUnordered<_> = whole
-        .chain(narrow)
-        .map(|(scope, like)| async move {
-            (scope, list(aws, scope, like, known, resource, report).await)
-        })
-        .collect();
-    let total = all.len();
+    let mut to_begin = whole.chain(narrow).map(|(scope, like)| async move {
+        (scope, list(aws, scope, like, known, resource, report).await)
+    });
+    let mut all: FuturesUnordered<_> = to_begin.by_ref().take(1).collect();
+    let total = scopes.len() + like.len();
+    let (mut begun, mut done) = (all.len(), 0);
     let mut beat = interval_at(Instant::now() + TELL, TELL);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    while done < total {
         tokio::select! {
             biased;
-            _ = beat.tick(), if !all.is_empty() => {
-                let (done, note) = (total - all.len(), aws.pace().note());
+            _ = beat.tick() => {
+                let note = aws.pace().note();
                 report(Report::Progress(format!("{done} of {total} lists read: {note}")));
             }
-            read = all.next() => match read {
-                Some((scope, outcome)) => {
-                    let failure = outcome.err().map(|error| error.failure());
-                    report(Report::Read { scope: scope.clone(), failure });
-                }
-                None => return,
-            },
+            Some((scope, outcome)) = all.next() => {
+                let failure = outcome.err().map(|error| error.failure());
+                report(Report::Read { scope: scope.clone(), failure });
+                done += 1;
+            }
+            // A request takes a millisecond to be put together: one goes out before the next is begun.
+            () = yield_now(), if begun < total => {
+                all.extend(to_begin.next());
+                begun += 1;
+            }
         }
     }
 }
