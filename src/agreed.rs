@@ -52,13 +52,13 @@ pub fn of_base(schema: &str, table: &Table) -> String {
         let at = table.parts().find(|(_, other)| *other == part).map(|(at, _)| at);
         let parts = at.map_or("", |at| table.columns[at].name);
         let fields = part.columns.iter().enumerate().filter(|(_, c)| c.parts().is_none());
-        let fields = fields.map(|(at, column)| format!("'{}', k -> {at}", column.name));
+        let fields = fields.map(|(at, column)| format!("'{}', part -> {at}", column.name));
         let fields = fields.collect::<Vec<_>>().join(", ");
         let none =
             format!("CASE jsonb_typeof(v.d -> '{parts}') WHEN 'array' THEN v.d -> '{parts}' END");
         let record = format!("NULL::{schema}.{}", spi::name(part.name));
         format!(
-            "jsonb_array_elements({none}) k, jsonb_populate_record({record}, jsonb_build_object({fields})) p"
+            "jsonb_array_elements({none}) AS k (part), jsonb_populate_record({record}, jsonb_build_object({fields})) p"
         )
     });
     let record = format!("NULL::{schema}.{}", spi::name(table.name));

@@ -199,9 +199,9 @@ impl Reading {
         Ok(prints)
     }
 
-    /// Waits for something, and hears all that has come by then.
+    /// Waits for something, if there is more to hear, and hears all that has come by then.
     pub fn hear(&mut self) -> Result<()> {
-        loop {
+        while !self.whole {
             match self.call.next_page()? {
                 Report::Made(made) => self.made.extend(made),
                 Report::Rows { scope, rows } => self.pages.entry(scope).or_default().push(rows),
@@ -222,10 +222,11 @@ impl Reading {
                 Report::ReadAll => self.whole = true,
                 _ => {}
             }
-            if self.whole() || !self.call.has_more()? {
-                return Ok(());
+            if !self.whole && !self.call.has_more()? {
+                break;
             }
         }
+        Ok(())
     }
 
     /// Both sides, as far as these scopes of the tables at hand go.

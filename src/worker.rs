@@ -423,7 +423,7 @@ fn other_account(job: &Job, found: &str) -> Failure {
     Failure {
         kind: Trouble::NotReady,
         message: format!(
-            "this database describes AWS account {known}, but the credentials are for {found}: nothing was read or changed"
+            "this database describes AWS account {known}, but the credentials are for {found}: nothing was taken from there or changed"
         ),
         hint: format!(
             "Give the server credentials for {known}, or install iasql in a new database for {found}."

@@ -555,7 +555,7 @@ def test_an_endpoint_that_makes_no_sense_is_refused_before_anything_is_signed(
     assert emulator.calls(mark) == []
 
 
-def test_another_accounts_credentials_are_refused_before_anything_is_read(
+def test_another_accounts_credentials_are_refused_before_anything_is_used(
     db: Database, cloud: Cloud, emulator: Emulator
 ) -> None:
     install(db)
@@ -569,7 +569,7 @@ def test_another_accounts_credentials_are_refused_before_anything_is_read(
         error = refused(db, f"SELECT * FROM {call}", "55000", ACCOUNT, OTHER_ACCOUNT)
         assert error.message == (
             f"this database describes AWS account {ACCOUNT}, but the credentials are for "
-            f"{OTHER_ACCOUNT}: nothing was read or changed"
+            f"{OTHER_ACCOUNT}: nothing was taken from there or changed"
         )
         assert error.hint and f"credentials for {ACCOUNT}" in error.hint
     assert changing_calls(emulator, mark) == []

@@ -443,6 +443,38 @@ def test_nothing_that_has_no_column_is_dropped(case: Case) -> None:
         restore(case, change, was)
 
 
+# What is as it was agreed on
+
+
+@every(WRITTEN)
+def test_what_is_as_it_was_agreed_on_is_not_taken_apart(case: Case, emulator: Emulator) -> None:
+    def scans(statement: str) -> int:
+        # Prints take one look at a table, rows another one.
+        query = (
+            "SELECT seq_scan + coalesce(idx_scan, 0) AS scans FROM pg_stat_all_tables "
+            f"WHERE relid = '{case.table}'::regclass"
+        )
+        case.db.sql("SELECT pg_stat_force_next_flush()")
+        before = case.db.sql(query)[0]["scans"]
+        case.db.sql(statement)
+        case.db.sql("SELECT pg_stat_force_next_flush()")
+        return case.db.sql(query)[0]["scans"] - before
+
+    plan = "SELECT * FROM iasql_plan_apply()"
+    case.start(*case.description.rows)
+    case.db.sql("SELECT * FROM iasql_sync()")
+    unprinted = "SELECT table_name, row_key FROM iasql.base WHERE seen_print IS NULL"
+    assert case.db.sql(unprinted) == []
+    looks = scans(plan)
+    assert scans("SELECT * FROM iasql_sync()") == looks
+    for change in [change for change in case.description.changes if change.action == "update"][:1]:
+        was = case.row(change.of)
+        case.update(change.of, change.set)
+        assert scans(plan) > looks
+        restore(case, change, was)
+        assert scans(plan) == looks
+
+
 # Behind the database's back
 
 

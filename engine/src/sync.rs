@@ -261,10 +261,12 @@ fn changed(world: &World, node: usize, seen: &Row) -> Vec<&'static str> {
 /// Whether the base row says already what is seen.
 fn remembered(world: &World, node: usize, seen: &Row) -> bool {
     let columns = world.table(node).columns;
-    world.nodes[node].base.as_ref().is_some_and(|base| {
+    let it = &world.nodes[node];
+    it.base.as_ref().is_some_and(|base| {
         plain(&base.pk) == plain(&world.pk(node))
-            && base.region == world.nodes[node].region
-            && base.print == world.nodes[node].seen.as_ref().and_then(|seen| seen.print)
+            && base.region == it.region
+            && base.print == it.seen.as_ref().and_then(|seen| seen.print)
+            && it.wanted.as_ref().is_some_and(|wanted| wanted.row == base.row)
             && Some(base.cloud_id.as_str()) == world.cloud_id(node)
             && !world.outdated(node, &base.row, |it| it.seen.as_ref().map(|seen| &*seen.row))
             && (0..columns.len()).all(|at| {

@@ -75,8 +75,12 @@ pub fn of_sync(world: &World, sync: &Sync, pks: &HashMap<usize, Value>) -> Vec<W
         }
     }
     for &node in &sync.agreed {
-        let to = &mut writes[world.nodes[node].table];
-        agree(to, world, node, as_seen(world, node, pks));
+        let it = &world.nodes[node];
+        // In the row's own spelling: it stands as it is.
+        if let Some(wanted) = &it.wanted {
+            let row = in_database_terms(world, node, pks, &wanted.row);
+            agree(&mut writes[it.table], world, node, row);
+        }
     }
     for &node in &sync.forgotten {
         writes[world.nodes[node].table].forget.push(world.pk(node));
@@ -365,14 +369,26 @@ fn stands(world: &World, node: usize, row: impl Into<Shared>) -> Written {
 
 /// The row that says what is seen.
 fn as_seen(world: &World, node: usize, pks: &HashMap<usize, Value>) -> Written {
+    let seen = world.nodes[node].seen.as_ref().map(|seen| seen.row.clone());
+    in_database_terms(world, node, pks, &seen.unwrap_or_default())
+}
+
+/// What a sync makes of what is wanted or seen.
+fn in_database_terms(
+    world: &World,
+    node: usize,
+    pks: &HashMap<usize, Value>,
+    row: &Shared,
+) -> Written {
     let it = &world.nodes[node];
-    let empty = Row::new();
-    let seen = it.seen.as_ref().map_or(&empty, |seen| &seen.row);
-    let mut row = Terms { world, pks, wins: Wins::Cloud, back: HashSet::new() }.row(node, seen);
-    for (at, cell) in row.iter_mut().enumerate() {
-        if open(world, node, at) {
-            *cell = Value::Null;
-        }
+    let mut row = row.clone();
+    // What refers to nothing says the same in all terms, and is held once.
+    if !world.links(node).is_empty() {
+        let terms = Terms { world, pks, wins: Wins::Cloud, back: HashSet::new() };
+        row = terms.row(node, &row).into();
+    }
+    for at in (0..row.len()).filter(|&at| open(world, node, at)) {
+        Shared::make_mut(&mut row)[at] = Value::Null;
     }
     let named =
         world.table(node).primary_key.map(|name| world.table(node).cell(&row, name).clone());

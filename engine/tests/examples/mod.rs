@@ -124,7 +124,7 @@ fn what_has_changed_concerns_what_may_have_to_follow_and_what_that_is_understood
     sim.edit("person", &a, "nets", json!(["b"]));
     let nets = names(&sim);
     assert!(
-        nets.contains(&"person") && nets.contains(&"task") && !nets.contains(&"repo"),
+        nets.contains(&"person") && nets.contains(&"task") && !nets.contains(&"grp"),
         "{nets:?}"
     );
 }
