@@ -13,23 +13,16 @@ pub type Prints = HashMap<String, Vec<Print>>;
 
 /// The prints of what each row of a table says all of; nothing if any row is not what was agreed on.
 pub fn prints(schema: &str, table: &Table) -> Result<Option<Prints>> {
-    let region = if table.regional() { "t.region" } else { "''" };
-    let rows = print(table, "t", |part| {
-        let (owner, key) = (spi::name(part.owner.unwrap_or_default()), table.known_by());
-        let here = if table.regional() { " AND p.region = t.region" } else { "" };
-        let (part, key) = (spi::name(part.name), spi::name(key));
-        format!("{schema}.{part} p WHERE p.{owner} = t.{key}{here}")
-    });
     let sql = format!(
-        "SELECT coalesce(b.region, t.region_), \
-                bool_and(coalesce(b.row_print = t.print_ AND b.region = t.region_ AND b.seen_print IS NOT NULL, \
-                                  false))::text, \
+        "SELECT coalesce(b.region, ''), \
+                bool_and(coalesce(b.row_print = t.print_ AND b.seen_print IS NOT NULL, false))::text, \
                 encode(string_agg(b.seen_print, ''::bytea), 'hex') \
          FROM (SELECT row_key, region, row_print, seen_print FROM iasql.base WHERE table_name = $1) b \
-         FULL JOIN (SELECT t.{key}::text AS key_, {region} AS region_, {rows} AS print_ FROM {schema}.{name} t) t \
+         FULL JOIN (SELECT t.{key}::text AS key_, {print} AS print_ FROM {schema}.{name} t) t \
                 ON t.key_ = b.row_key \
          GROUP BY 1",
         key = spi::name(table.primary_key.unwrap_or("id")),
+        print = of_row(schema, table),
         name = spi::name(table.name),
     );
     let mut prints = Prints::new();
@@ -46,9 +39,19 @@ pub fn prints(schema: &str, table: &Table) -> Result<Option<Prints>> {
     Ok(Some(prints))
 }
 
-/// The print of what a base row `v.d` says, as SQL: a row that says the same has the same.
+/// The print of a row `t`, as SQL. It tells whether the row has been written, too.
+pub fn of_row(schema: &str, table: &Table) -> String {
+    print(table, "t.region", |part| {
+        let (owner, key) = (spi::name(part.owner.unwrap_or_default()), table.known_by());
+        let here = if table.regional() { " AND p.region = t.region" } else { "" };
+        let (part, key) = (spi::name(part.name), spi::name(key));
+        format!("{schema}.{part} p WHERE p.{owner} = t.{key}{here}")
+    })
+}
+
+/// The print of a row in region `v.r` that says what a base row says, `v.d`.
 pub fn of_base(schema: &str, table: &Table) -> String {
-    let cells = print(table, "t", |part| {
+    let print = print(table, "v.r", |part| {
         let at = table.parts().find(|(_, other)| *other == part).map(|(at, _)| at);
         let parts = at.map_or("", |at| table.columns[at].name);
         let fields = part.columns.iter().enumerate().filter(|(_, c)| c.parts().is_none());
@@ -62,12 +65,12 @@ pub fn of_base(schema: &str, table: &Table) -> String {
         )
     });
     let record = format!("NULL::{schema}.{}", spi::name(table.name));
-    format!("(SELECT {cells} FROM jsonb_populate_record({record}, v.d) t)")
+    format!("(SELECT {print} FROM jsonb_populate_record({record}, v.d) t)")
 }
 
-/// The print of a record and its parts `p`, whatever order those are in. PostgreSQL's own hash: what
+/// The print of a record `t` and its parts `p`, whatever order those are in. PostgreSQL's own hash: what
 /// users write they do not hide from themselves.
-fn print(table: &Table, record: &str, parts: impl Fn(&Table) -> String) -> String {
+fn print(table: &Table, region: &str, parts: impl Fn(&Table) -> String) -> String {
     // The oid of a label is another one in each database.
     let cells = |table: &Table, record: &str| -> Vec<String> {
         let cell = |column: &iasql_engine::table::Column| {
@@ -80,7 +83,8 @@ fn print(table: &Table, record: &str, parts: impl Fn(&Table) -> String) -> Strin
         let cells = cells(part, "p").join(", ");
         format!("(SELECT sum(hash_record_extended(ROW({cells}), 0)) FROM {})", parts(part))
     };
-    let cells: Vec<String> =
-        cells(table, record).into_iter().chain(table.parts().map(of_part)).collect();
+    let region = table.regional().then(|| region.to_owned());
+    let cells = cells(table, "t").into_iter().chain(region).chain(table.parts().map(of_part));
+    let cells: Vec<String> = cells.collect();
     format!("hash_record_extended(ROW({}), 0)", cells.join(", "))
 }

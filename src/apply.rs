@@ -37,12 +37,16 @@ pub fn planned(call: &str, changes: bool) -> Result<Option<(Call, Look, Plan)>> 
     }
     catalog::check(&tables)?;
     let regions = catalog::regions()?;
-    let (scopes, near) = match settings::refresh() {
-        Refresh::Full => (look::scopes(&tables, &regions), Near::default()),
+    let (tables, scopes, near) = match settings::refresh() {
+        Refresh::Full => {
+            let scopes = look::scopes(&tables, &regions);
+            (tables, scopes, Near::default())
+        }
         Refresh::Changed => {
-            let mut near = near::near(&look::rows_alone(&tables)?, &regions);
+            let edited = look::edited(&tables)?;
+            let mut near = near::near(&look::rows_alone(&edited)?, &regions);
             say_what_is_left_out(&tables, &near);
-            (mem::take(&mut near.whole).into_iter().collect(), near)
+            (edited, mem::take(&mut near.whole).into_iter().collect(), near)
         }
     };
     let (mut worker, look) = look::look(&Ask { call, tables: &tables, scopes, near, changes })?;

@@ -7,7 +7,6 @@ use crate::catalog;
 use crate::error::{Error, Result, notice};
 use crate::settings;
 use crate::spi;
-use crate::store::PART_VERSION;
 use iasql_engine::near::Near;
 use iasql_engine::print::{self, Print};
 use iasql_engine::table::{Column, Table};
@@ -73,12 +72,16 @@ pub fn look(ask: &Ask<'_>) -> Result<(Call, Look)> {
     let mut reading = Reading::new(worker);
     let mut agreed = Agreed::new(ask)?;
     let mut known = Known::default();
+    // Rows are of the moment when the call begins. Whoever edits one later finds his edit untouched.
+    let mut load: fn(&[&'static Table], &mut Known) -> Result<()> = rows;
     loop {
         agreed.hold_against(&reading)?;
-        let concerned = print::concerned(ask.tables, |table| agreed.changed(table));
+        let changed = |table: &Table| agreed.changed(table) || reading.late.contains(table.name);
+        let concerned = print::concerned(ask.tables, changed);
         let more: Vec<_> =
             concerned.into_iter().filter(|table| !known.tables.contains(table)).collect();
-        rows(&more, &mut known)?;
+        load(&more, &mut known)?;
+        load = rows_as_agreed;
         if reading.whole() {
             break;
         }
@@ -139,6 +142,8 @@ pub struct Reading {
     pages: BTreeMap<Scope, Vec<Box<RawValue>>>,
     /// The scopes that have been read, well or not.
     read: HashSet<Scope>,
+    /// The tables of which something was said after that: it had to be asked for again.
+    late: HashSet<String>,
     whole: bool,
     /// Whose account it is, and its regions, where that was asked.
     pub found: (Option<Identity>, Option<Regions>),
@@ -158,6 +163,7 @@ impl Reading {
             call,
             pages: BTreeMap::new(),
             read: HashSet::new(),
+            late: HashSet::new(),
             whole: false,
             found: (None, None),
             made: Vec::new(),
@@ -204,7 +210,10 @@ impl Reading {
         while !self.whole {
             match self.call.next_page()? {
                 Report::Made(made) => self.made.extend(made),
-                Report::Rows { scope, rows } => self.pages.entry(scope).or_default().push(rows),
+                Report::Rows { scope, rows } => {
+                    self.late.extend(self.read.contains(&scope).then(|| scope.table.clone()));
+                    self.pages.entry(scope).or_default().push(rows);
+                }
                 Report::Unrepresented { scope, id, reason } => {
                     self.unrepresented.push((scope, id, reason));
                 }
@@ -213,7 +222,9 @@ impl Reading {
                         self.pages.remove(&scope);
                         self.unread.push((scope.clone(), failure));
                     }
-                    self.read.insert(scope);
+                    if let Some(again) = self.read.replace(scope) {
+                        self.late.insert(again.table);
+                    }
                 }
                 Report::Progress(text) => notice(text),
                 Report::Broken(failure) => return Err(failure.into()),
@@ -271,6 +282,16 @@ impl Reading {
     }
 }
 
+/// The tables that what was edited concerns; the cloud is not asked.
+pub fn edited(tables: &[&'static Table]) -> Result<Vec<&'static Table>> {
+    let schema = spi::name(&catalog::schema()?);
+    let mut edited = HashSet::new();
+    for table in tables {
+        edited.extend(agreed::prints(&schema, table)?.is_none().then_some(table.name));
+    }
+    Ok(print::concerned(tables, |table| edited.contains(table.name)))
+}
+
 /// The rows alone, as if nothing could be read.
 pub fn rows_alone(tables: &[&'static Table]) -> Result<World> {
     let mut known = Known::default();
@@ -319,10 +340,10 @@ pub fn job(call: &str, lists: Lists, changes: bool, regions: bool) -> Result<Job
 fn revisions(tables: &[&'static Table]) -> Result<Vec<(Scope, Row)>> {
     let mut known = Vec::new();
     for table in tables.iter().filter(|table| table.revises) {
-        for base in base_rows(table, &Rows::new(&[]))? {
+        base_rows(table, &Rows::new(&[]), |base, _| {
             let scope = Scope { table: table.name.to_owned(), region: base.region };
             known.push((scope, Row::clone(&base.row)));
-        }
+        })?;
     }
     Ok(known)
 }
@@ -361,30 +382,47 @@ pub fn rows(tables: &[&'static Table], known: &mut Known) -> Result<()> {
             wanted.push(Wanted { pk, version, region, row: row.into() });
             Ok(())
         })?;
-        let base = base_rows(table, &Rows::new(&wanted))?;
-        known.tables.push(table);
-        known.wanted.push(wanted);
-        known.base.push(base);
+        let mut base = Vec::new();
+        base_rows(table, &Rows::new(&wanted), |it, _| base.push(it))?;
+        add(known, table, wanted, base);
     }
     Ok(())
 }
 
-/// What was last agreed on of a table.
-fn base_rows(table: &Table, rows: &Rows<'_>) -> Result<Vec<Base>> {
-    let sql = "SELECT row_key, region, cloud_id, encode(seen_print, 'hex'), data::text \
+/// The same of tables whose rows were as agreed on a moment ago.
+fn rows_as_agreed(tables: &[&'static Table], known: &mut Known) -> Result<()> {
+    for &table in tables {
+        let (mut wanted, mut base) = (Vec::new(), Vec::new());
+        base_rows(table, &Rows::new(&[]), |it, version| {
+            let (pk, region, row) = (it.pk.clone(), it.region.clone(), it.row.clone());
+            wanted.push(Wanted { pk, version, region, row });
+            base.push(it);
+        })?;
+        add(known, table, wanted, base);
+    }
+    Ok(())
+}
+
+fn add(known: &mut Known, table: &'static Table, wanted: Vec<Wanted>, base: Vec<Base>) {
+    known.tables.push(table);
+    known.wanted.push(wanted);
+    known.base.push(base);
+}
+
+/// What was last agreed on of a table, with the version of a row that says so.
+fn base_rows(table: &Table, rows: &Rows<'_>, mut put: impl FnMut(Base, String)) -> Result<()> {
+    let sql = "SELECT row_key, region, cloud_id, row_print::text, encode(seen_print, 'hex'), data::text \
                FROM iasql.base WHERE table_name = $1";
-    let mut base = Vec::new();
     spi::each(sql, &[table.name], |row| {
         let mut texts = row.into_iter();
         let mut next = || texts.next().flatten().unwrap_or_default();
         let (pk, region, cloud_id) = (primary_key(table, next()), next(), next());
-        let print = next().parse().ok();
+        let (version, print) = (next(), next().parse().ok());
         let row = Cells(table).deserialize(&mut serde_json::Deserializer::from_str(&next()))?;
         let row = rows.share(&pk, row);
-        base.push(Base { pk, cloud_id, region, row, print });
+        put(Base { pk, cloud_id, region, row, print }, version);
         Ok(())
-    })?;
-    Ok(base)
+    })
 }
 
 /// A number for all tables but the few whose rows go by a name.
@@ -440,7 +478,7 @@ fn cell(column: &Column, text: Option<String>) -> Result<Value> {
 
 /// Reads a table: primary key, version, region and cells, with the parts of each row in a list.
 fn select(schema: &str, table: &Table) -> String {
-    let (mut joins, mut version) = (String::new(), "t.xmin::text".to_owned());
+    let mut joins = String::new();
     let region = |text: &str| if table.regional() { text.to_owned() } else { String::new() };
     let mut cells = Vec::new();
     for (at, column) in table.columns.iter().enumerate() {
@@ -459,7 +497,7 @@ fn select(schema: &str, table: &Table) -> String {
             part.sql_columns().map(|c| format!("p.{}", spi::name(c.name))).collect();
         let owner = spi::name(part.owner.unwrap_or_default());
         joins += &format!(
-            " LEFT JOIN (SELECT p.{owner} AS owner_{}, {PART_VERSION} AS version_, \
+            " LEFT JOIN (SELECT p.{owner} AS owner_{}, \
                                 json_agg(json_build_array({}) ORDER BY p.id) AS rows_ \
                          FROM {schema}.{} p GROUP BY p.{owner}{}) p{at} ON p{at}.owner_ = t.{}{}",
             region(", p.region"),
@@ -469,12 +507,12 @@ fn select(schema: &str, table: &Table) -> String {
             spi::name(table.known_by()),
             region(&format!(" AND p{at}.region = t.region")),
         );
-        version += &format!(" || coalesce(p{at}.version_, '')");
         cells.push(format!("coalesce(p{at}.rows_, '[]')::text"));
     }
     format!(
-        "SELECT t.{}::text, {version}, {}, {} FROM {schema}.{} t{joins}",
+        "SELECT t.{}::text, {}::text, {}, {} FROM {schema}.{} t{joins}",
         spi::name(table.primary_key.unwrap_or("id")),
+        agreed::of_row(schema, table),
         if table.regional() { "t.region" } else { "''" },
         cells.join(", "),
         spi::name(table.name)

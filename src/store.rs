@@ -174,12 +174,12 @@ pub fn note_unrepresented(
 fn hold(schema: &str, table: &Table, rows: &[&Written]) -> Result<HashSet<String>> {
     let sql = format!(
         "SELECT v.key_::text FROM {schema}.{} t \
-         JOIN json_to_recordset($1::json) AS v(key_ {}, version_ text) ON t.{} = v.key_ \
+         JOIN json_to_recordset($1::json) AS v(key_ {}, version_ bigint) ON t.{} = v.key_ \
          WHERE {} = v.version_ FOR UPDATE OF t",
         spi::name(table.name),
         key_type(table),
         key(table),
-        version(schema, table)
+        agreed::of_row(schema, table)
     );
     let mut held = HashSet::new();
     for portion in rows.chunks(PORTION) {
@@ -403,24 +403,6 @@ fn columns(table: &Table) -> impl Iterator<Item = String> + '_ {
     let region = table.regional().then_some("region");
     table.sql_columns().map(|column| column.name).chain(region).map(spi::name)
 }
-
-/// What tells whether a row `t`, or a part of it, has been written since it was read.
-fn version(schema: &str, table: &Table) -> String {
-    let mut version = "t.xmin::text".to_owned();
-    for (_, part) in table.parts() {
-        let owner = spi::name(part.owner.unwrap_or_default());
-        version += &format!(
-            " || coalesce((SELECT {PART_VERSION} FROM {schema}.{} p WHERE p.{owner} = t.{}{}), '')",
-            spi::name(part.name),
-            spi::name(table.known_by()),
-            if table.regional() { " AND p.region = t.region" } else { "" },
-        );
-    }
-    version
-}
-
-/// The same of the parts `p` of one row.
-pub const PART_VERSION: &str = "string_agg(format(' %s:%s', p.id, p.xmin), '' ORDER BY p.id)";
 
 fn key(table: &Table) -> String {
     spi::name(table.primary_key.unwrap_or("id"))

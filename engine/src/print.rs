@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// What stands for a resource as the cloud tells of it: equal prints, equal rows. Nobody can make two
-/// rows of one print, so that no change can hide behind another.
+/// What stands for a resource as the cloud tells of it: equal prints, equal rows. It is part of a hash
+/// that nobody finds a second row for, so that no change can hide behind another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Print([u8; 16]);
 

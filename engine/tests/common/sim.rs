@@ -301,19 +301,11 @@ impl Sim {
 
     /// The same without the tables that nothing concerns, going by prints alone.
     pub fn concerned(&self, unread: &[Scope]) -> World {
-        let mut known = self.known(unread);
-        let changed = |table: &Table| {
-            let at = ALL.iter().position(|other| *other == table).expect("a table");
-            !as_agreed(table, &known.wanted[at], &known.base[at], &known.seen[at], unread)
-        };
-        let concerned = print::concerned(&ALL, changed);
-        let at = |table: &&Table| ALL.iter().position(|other| other == table).expect("a table");
-        let places: Vec<usize> = concerned.iter().map(at).collect();
-        known.tables = concerned;
-        known.wanted = places.iter().map(|&at| std::mem::take(&mut known.wanted[at])).collect();
-        known.base = places.iter().map(|&at| std::mem::take(&mut known.base[at])).collect();
-        known.seen = places.iter().map(|&at| std::mem::take(&mut known.seen[at])).collect();
-        gather(known)
+        gather(concerned(self.known(unread), |known, at| {
+            let seen = as_seen(&known.base[at], &known.seen[at]);
+            let read = !unread.iter().any(|scope| scope.table == ALL[at].name);
+            !(as_agreed(&known.wanted[at], &known.base[at]) && seen && read)
+        }))
     }
 
     pub fn plan(&self) -> (World, Plan) {
@@ -328,8 +320,9 @@ impl Sim {
     pub fn planned_nearby(&self) -> Vec<String> {
         let all = scopes(&REGIONS).into_iter();
         let all = all.map(|(table, region)| Scope { table: table.name.to_owned(), region });
-        let near =
-            near::near(&self.world(&all.clone().collect::<Vec<_>>()), &REGIONS.map(str::to_owned));
+        let edited = |known: &Known, at: usize| !as_agreed(&known.wanted[at], &known.base[at]);
+        let unread = concerned(self.known(&all.clone().collect::<Vec<_>>()), edited);
+        let near = near::near(&gather(unread), &REGIONS.map(str::to_owned));
         let rest: Vec<Scope> = all.filter(|scope| !near.whole.contains(scope)).collect();
         let mut known = self.known(&rest);
         for (scope, like) in &near.like {
@@ -342,7 +335,7 @@ impl Sim {
             known.seen[at].extend(met.map(|seen| (scope.region.clone(), seen)));
         }
         known.asked = near.asked;
-        let world = gather(known);
+        let world = gather(concerned(known, edited));
         said(&world, &plan::plan(&world))
     }
 
@@ -733,30 +726,36 @@ pub fn synced(world: &World, sync: &Sync) -> Vec<String> {
     sync.changes.iter().map(line).chain(sync.unrepresented.iter().map(lost)).collect()
 }
 
-/// Whether rows and resources of a table are as they were agreed on, as far as prints tell.
-fn as_agreed(
-    table: &Table,
-    wanted: &[Wanted],
-    base: &[Base],
-    seen: &[(String, Seen)],
-    unread: &[Scope],
-) -> bool {
+/// What is known of the tables that changes in some of them concern; `changed` takes their places.
+fn concerned(mut known: Known, changed: impl Fn(&Known, usize) -> bool) -> Known {
+    let at = |table: &Table| ALL.iter().position(|other| *other == table).expect("a table");
+    let tables = print::concerned(&ALL, |table| changed(&known, at(table)));
+    let places: Vec<usize> = tables.iter().map(|table| at(table)).collect();
+    known.tables = tables;
+    known.wanted = places.iter().map(|&at| std::mem::take(&mut known.wanted[at])).collect();
+    known.base = places.iter().map(|&at| std::mem::take(&mut known.base[at])).collect();
+    known.seen = places.iter().map(|&at| std::mem::take(&mut known.seen[at])).collect();
+    known
+}
+
+/// Whether the rows of a table are what was agreed on, and all that was seen then.
+fn as_agreed(wanted: &[Wanted], base: &[Base]) -> bool {
     let says = |it: &Wanted| {
         let same = |base: &&Base| base.pk == it.pk && base.region == it.region;
         base.iter().find(same).is_some_and(|base| base.row == it.row)
     };
-    let prints = |region: &str| -> Option<Vec<Print>> {
-        base.iter().filter(|it| it.region == region).map(|it| it.print).collect()
+    let known = base.iter().all(|base| base.print.is_some());
+    wanted.len() == base.len() && wanted.iter().all(says) && known
+}
+
+/// Whether what is seen is what was seen when it was agreed on.
+fn as_seen(base: &[Base], seen: &[(String, Seen)]) -> bool {
+    let same = |region: &str| {
+        let known = base.iter().filter(|it| it.region == region).filter_map(|it| it.print);
+        let met = seen.iter().filter(|(at, _)| at == region);
+        print::same(known.collect(), met.map(|(_, seen)| Print::of(&seen.row)).collect())
     };
-    let met = |region: &str| {
-        let here = seen.iter().filter(|(at, _)| at == region);
-        here.map(|(_, seen)| Print::of(&seen.row)).collect()
-    };
-    let same = |region: &str| prints(region).is_some_and(|known| print::same(known, met(region)));
-    wanted.len() == base.len()
-        && wanted.iter().all(says)
-        && !unread.iter().any(|scope| scope.table == table.name)
-        && REGIONS.iter().copied().chain([""]).all(same)
+    REGIONS.iter().copied().chain([""]).all(same)
 }
 
 /// What holds for every plan, whatever becomes of it.
