@@ -335,28 +335,24 @@ fn import(new: &[&'static Module], mut reading: Reading) -> Result<()> {
     let mut left = world::sorted(&catalog::tables(new));
     let mut unread = Vec::new();
     while !left.is_empty() {
-        reading.hear()?;
-        let mut tables: Vec<&'static Table> = Vec::new();
-        for table in &left {
-            let to_come = |name: &str| {
-                left.iter().any(|t| t.name == name) && !tables.iter().any(|t| t.name == name)
-            };
+        let ready = |table: &&'static Table| {
+            let to_come = |name: &str| left.iter().any(|other| other.name == name);
             let waits = table.refers_to().any(|name| name != table.name && to_come(name));
-            if reading.has(&look::scopes(&[table], &regions)) && (reading.whole() || !waits) {
-                tables.push(table);
-            }
-        }
-        left.retain(|table| !tables.contains(table));
-        tables.retain(|table| reading.brings(table));
-        if tables.is_empty() {
+            reading.whole() || (reading.has(&look::scopes(&[table], &regions)) && !waits)
+        };
+        let Some(at) = left.iter().position(ready) else {
+            reading.hear()?;
             continue;
+        };
+        let table = left.remove(at);
+        if reading.brings(table) {
+            let scopes = look::scopes(&[table], &regions);
+            let mut known = Known::default();
+            look::rows(&print::with_those_referred_to(&all, vec![table]), &mut known)?;
+            let look = reading.put_together(known, &scopes, &Near::default())?;
+            unread.extend(look.unread.iter().cloned());
+            sync::bring_in(look, &scopes)?;
         }
-        let scopes = look::scopes(&tables, &regions);
-        let mut known = Known::default();
-        look::rows(&print::with_those_referred_to(&all, tables), &mut known)?;
-        let look = reading.put_together(known, &scopes, &Near::default())?;
-        unread.extend(look.unread.iter().cloned());
-        sync::bring_in(look, &scopes)?;
     }
     look::warn(&unread);
     Ok(())
