@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 /// So many rows go into one statement: it holds them several times over, as text, JSON and values.
-const PORTION: usize = 5000;
+const PORTION: usize = 1000;
 
 thread_local! {
     /// The depth of triggers at which the engine writes, while it does.
