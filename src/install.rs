@@ -190,14 +190,16 @@ fn begin(call: &str, tables: &[&'static Table]) -> Result<Reading> {
     };
     let known = catalog::account()?.is_some() && !regions.is_empty();
     let mut reading = Reading::begin(call, lists, !known)?;
-    while !known {
+    if known {
+        return Ok(reading);
+    }
+    loop {
         if let (Some(identity), Some(regions)) = &reading.found {
             introduce(identity, regions)?;
-            break;
+            return Ok(reading);
         }
         reading.hear()?;
     }
-    Ok(reading)
 }
 
 fn introduce(identity: &Identity, regions: &Regions) -> Result<()> {
