@@ -115,7 +115,8 @@ def growth(figures: Mapping[int, Sequence[Any]]) -> str:
         f'<g transform="translate({at * WIDTH} 0)">\n{panel.draw()}\n</g>'
         for at, panel in enumerate(panels)
     ]
-    width = WIDTH * len(panels)
+    # The last number of the last axis is centred under its end.
+    width = WIDTH * len(panels) + RIGHT
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" width="{width}" '
         f'height="{HEIGHT}" font-family="sans-serif" font-size="11" fill="#374151">\n'
