@@ -2,10 +2,11 @@
 //! base rows, what comes from AWS is held against what the base rows say of it, and nothing is taken
 //! apart for that. Of an account in which nothing has changed this is all that is done.
 
+use crate::catalog;
 use crate::error::{Error, Result};
 use crate::spi;
 use iasql_engine::print::Print;
-use iasql_engine::table::Table;
+use iasql_engine::table::{Column, Table};
 use std::collections::HashMap;
 
 /// What was seen of a table when its rows were agreed on, by region.
@@ -21,7 +22,7 @@ pub fn prints(schema: &str, table: &Table) -> Result<Option<Prints>> {
          FULL JOIN (SELECT t.{key}::text AS key_, {print} AS print_ FROM {schema}.{name} t) t \
                 ON t.key_ = b.row_key \
          GROUP BY 1",
-        key = spi::name(table.primary_key.unwrap_or("id")),
+        key = catalog::key(table),
         print = of_row(schema, table),
         name = spi::name(table.name),
     );
@@ -41,7 +42,7 @@ pub fn prints(schema: &str, table: &Table) -> Result<Option<Prints>> {
 
 /// The print of a row `t`, as SQL. It tells whether the row has been written, too.
 pub fn of_row(schema: &str, table: &Table) -> String {
-    print(table, "t.region", |part| {
+    print(table, "t.region", |_, part| {
         let (owner, key) = (spi::name(part.owner.unwrap_or_default()), table.known_by());
         let here = if table.regional() { " AND p.region = t.region" } else { "" };
         let (part, key) = (spi::name(part.name), spi::name(key));
@@ -51,17 +52,16 @@ pub fn of_row(schema: &str, table: &Table) -> String {
 
 /// The print of a row in region `v.r` that says what a base row says, `v.d`.
 pub fn of_base(schema: &str, table: &Table) -> String {
-    let print = print(table, "v.r", |part| {
-        let at = table.parts().find(|(_, other)| *other == part).map(|(at, _)| at);
-        let parts = at.map_or("", |at| table.columns[at].name);
+    let print = print(table, "v.r", |at, part| {
+        let parts = table.columns[at].name;
         let fields = part.columns.iter().enumerate().filter(|(_, c)| c.parts().is_none());
         let fields = fields.map(|(at, column)| format!("'{}', part -> {at}", column.name));
         let fields = fields.collect::<Vec<_>>().join(", ");
-        let none =
+        let list =
             format!("CASE jsonb_typeof(v.d -> '{parts}') WHEN 'array' THEN v.d -> '{parts}' END");
         let record = format!("NULL::{schema}.{}", spi::name(part.name));
         format!(
-            "jsonb_array_elements({none}) AS k (part), jsonb_populate_record({record}, jsonb_build_object({fields})) p"
+            "jsonb_array_elements({list}) AS k (part), jsonb_populate_record({record}, jsonb_build_object({fields})) p"
         )
     });
     let record = format!("NULL::{schema}.{}", spi::name(table.name));
@@ -70,18 +70,18 @@ pub fn of_base(schema: &str, table: &Table) -> String {
 
 /// The print of a record `t` and its parts `p`, whatever order those are in. PostgreSQL's own hash: what
 /// users write they do not hide from themselves.
-fn print(table: &Table, region: &str, parts: impl Fn(&Table) -> String) -> String {
+fn print(table: &Table, region: &str, parts: impl Fn(usize, &Table) -> String) -> String {
     // The oid of a label is another one in each database.
     let cells = |table: &Table, record: &str| -> Vec<String> {
-        let cell = |column: &iasql_engine::table::Column| {
+        let cell = |column: &Column| {
             let cast = if column.labels.is_empty() { "" } else { "::text" };
             format!("{record}.{}{cast}", spi::name(column.name))
         };
         table.sql_columns().map(cell).collect()
     };
-    let of_part = |(_, part): (usize, &'static Table)| {
+    let of_part = |(at, part): (usize, &'static Table)| {
         let cells = cells(part, "p").join(", ");
-        format!("(SELECT sum(hash_record_extended(ROW({cells}), 0)) FROM {})", parts(part))
+        format!("(SELECT sum(hash_record_extended(ROW({cells}), 0)) FROM {})", parts(at, part))
     };
     let region = table.regional().then(|| region.to_owned());
     let cells = cells(table, "t").into_iter().chain(region).chain(table.parts().map(of_part));

@@ -63,6 +63,11 @@ pub fn in_order(modules: &[&'static Module]) -> Vec<&'static Module> {
     done
 }
 
+/// The primary key of a table.
+pub fn key(table: &Table) -> String {
+    spi::name(table.primary_key.unwrap_or("id"))
+}
+
 /// The tables of modules.
 pub fn tables(modules: &[&Module]) -> Vec<&'static Table> {
     modules.iter().flat_map(|module| module.resources.iter().map(|r| r.table())).collect()

@@ -11,7 +11,7 @@ use crate::sync;
 use crate::turn;
 use iasql_engine::near::Near;
 use iasql_engine::table::Table;
-use iasql_engine::wire::{Identity, Job, Lists, Order, Report};
+use iasql_engine::wire::{Identity, Job, Lists};
 use iasql_engine::world::{self, Known};
 use iasql_engine::{plan, print};
 use iasql_modules::{MODULES, Module};
@@ -161,19 +161,12 @@ pub fn identify(regions: bool) -> Result<(Identity, Regions)> {
     turn::on_primary()?;
     // Whoever it is: this is how to find out.
     let job = Job { account: None, ..look::job("whoami", Lists::default(), false, regions)? };
-    let mut worker = Call::start(job)?;
-    let (mut identity, mut found) = (Identity::default(), Vec::new());
-    loop {
-        match worker.next()? {
-            Report::Identity(who) => identity = who,
-            Report::Regions(regions) => found = regions,
-            Report::Broken(failure) => return Err(failure.into()),
-            Report::ReadAll => break,
-            _ => {}
-        }
+    let mut reading = Reading::new(Call::start(job)?);
+    while !reading.whole() {
+        reading.hear()?;
     }
-    worker.send(&Order::Done)?;
-    Ok((identity, found))
+    let (identity, found) = reading.found;
+    Ok((identity.unwrap_or_default(), found.unwrap_or_default()))
 }
 
 /// Begins to read tables. The first of all reads fills in what every install starts from: the account,

@@ -158,7 +158,8 @@ impl Reading {
         Ok(Self::new(Call::start(job(call, lists, false, regions)?)?))
     }
 
-    fn new(call: Call) -> Self {
+    /// What a worker says that has its job.
+    pub fn new(call: Call) -> Self {
         Self {
             call,
             pages: BTreeMap::new(),
@@ -511,7 +512,7 @@ fn select(schema: &str, table: &Table) -> String {
     }
     format!(
         "SELECT t.{}::text, {}::text, {}, {} FROM {schema}.{} t{joins}",
-        spi::name(table.primary_key.unwrap_or("id")),
+        catalog::key(table),
         agreed::of_row(schema, table),
         if table.regional() { "t.region" } else { "''" },
         cells.join(", "),

@@ -178,7 +178,7 @@ fn hold(schema: &str, table: &Table, rows: &[&Written]) -> Result<HashSet<String
          WHERE {} = v.version_ FOR UPDATE OF t",
         spi::name(table.name),
         key_type(table),
-        key(table),
+        catalog::key(table),
         agreed::of_row(schema, table)
     );
     let mut held = HashSet::new();
@@ -197,7 +197,7 @@ fn update(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
         name = spi::name(table.name),
         sets = sets.join(", "),
         input = recordset(table),
-        key = key(table),
+        key = catalog::key(table),
     );
     run(&sql, table, rows)
 }
@@ -321,7 +321,7 @@ fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
         name = spi::name(table.name),
         sets = join(owned.iter().map(|(c, v)| format!("{c} = {v}")).collect()),
         input = recordset(table),
-        key = key(table),
+        key = catalog::key(table),
         old = join(owned.iter().map(|(c, _)| format!("t.{c}")).collect()),
         new = join(owned.iter().map(|(_, v)| v.clone()).collect()),
     );
@@ -333,7 +333,7 @@ fn delete(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
         "DELETE FROM {schema}.{} t USING {} WHERE t.{} = v.key_",
         spi::name(table.name),
         recordset(table),
-        key(table)
+        catalog::key(table)
     );
     run(&sql, table, rows)
 }
@@ -402,10 +402,6 @@ fn named(table: &Table, row: &Row) -> Map<String, Value> {
 fn columns(table: &Table) -> impl Iterator<Item = String> + '_ {
     let region = table.regional().then_some("region");
     table.sql_columns().map(|column| column.name).chain(region).map(spi::name)
-}
-
-fn key(table: &Table) -> String {
-    spi::name(table.primary_key.unwrap_or("id"))
 }
 
 fn key_type(table: &Table) -> &'static str {

@@ -52,7 +52,6 @@ pub fn same(mut these: Vec<Print>, mut those: Vec<Print>) -> bool {
 /// that refer to them, since they may have to follow, and all that these refer to.
 pub fn concerned(all: &[&'static Table], changed: impl Fn(&Table) -> bool) -> Vec<&'static Table> {
     let mut concerned: Vec<_> = all.iter().copied().filter(|table| changed(table)).collect();
-    let refers = |from: &Table, to: &Table| from.refers_to().any(|name| name == to.name);
     spread(all, &mut concerned, |known, other| refers(other, known));
     with_those_referred_to(all, concerned)
 }
@@ -62,9 +61,12 @@ pub fn with_those_referred_to(
     all: &[&'static Table],
     mut tables: Vec<&'static Table>,
 ) -> Vec<&'static Table> {
-    let refers = |from: &Table, to: &Table| from.refers_to().any(|name| name == to.name);
     spread(all, &mut tables, refers);
     tables
+}
+
+fn refers(from: &Table, to: &Table) -> bool {
+    from.refers_to().any(|name| name == to.name)
 }
 
 /// Adds to some tables what is next to them, and what is next to that.

@@ -161,7 +161,7 @@ pub struct Seen {
     pub mark: Option<String>,
     /// Why AWS does not let go of it.
     pub kept: Option<String>,
-    /// What its row stands out by, as long as that is in cloud terms; the one who compares takes it.
+    /// The print of its row, taken while that is in cloud terms.
     #[serde(skip)]
     pub print: Option<Print>,
 }
