@@ -201,7 +201,7 @@ impl Reading {
         let mut prints = Vec::new();
         for page in self.pages.get(scope).into_iter().flatten() {
             let seen: Vec<Seen<'_>> = serde_json::from_str(page.get())?;
-            prints.extend(seen.iter().map(|seen| Print::of_json(seen.row.get().as_bytes())));
+            prints.extend(seen.iter().map(|seen| Print::of_text(seen.row.get())));
         }
         Ok(prints)
     }

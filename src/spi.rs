@@ -29,6 +29,8 @@ pub fn each(sql: &str, args: &[&str], mut row: impl FnMut(Texts) -> Result<()>) 
         let mut cursor = client.open_cursor(sql, &datums(args));
         loop {
             let batch = texts(cursor.fetch(BATCH)?)?;
+            // SAFETY: all of it has been copied. Left alone it stays until the query has ended.
+            unsafe { pg_sys::SPI_freetuptable(pg_sys::SPI_tuptable) };
             if batch.is_empty() {
                 return Ok(());
             }

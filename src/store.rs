@@ -8,18 +8,18 @@ use crate::agreed;
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::spi;
+use iasql_engine::Value;
 use iasql_engine::table::Table;
 use iasql_engine::wire::Scope;
 use iasql_engine::world::{World, plain};
 use iasql_engine::writes::{Writes, Written};
-use iasql_engine::{Row, Value};
 use pgrx::pg_sys::{self, Oid};
-use serde_json::Map;
+use serde::{Serialize, Serializer};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 /// So many rows go into one statement: it holds them several times over, as text, JSON and values.
-const PORTION: usize = 1000;
+pub const PORTION: usize = 1000;
 
 thread_local! {
     /// The depth of triggers at which the engine writes, while it does.
@@ -128,8 +128,10 @@ pub fn new_keys(world: &World, nodes: &[usize]) -> Result<HashMap<usize, Value>>
         by_table.entry(world.table(node).name).or_default().push(node);
     }
     for (table, nodes) in by_table {
-        let sql = "SELECT nextval(pg_get_serial_sequence(format('%I.%I', $1, $2), 'id'))::text \
-                   FROM generate_series(1, $3::int)";
+        // The sequence is looked up once, not for each row.
+        let sql = "SELECT nextval(of)::text \
+                   FROM (SELECT pg_get_serial_sequence(format('%I.%I', $1, $2), 'id')::regclass AS of OFFSET 0) s, \
+                        generate_series(1, $3::int)";
         let rows = spi::write(sql, &[&schema, table, &nodes.len().to_string()])?;
         for (node, row) in nodes.into_iter().zip(rows) {
             let key = row.into_iter().next().flatten().and_then(|text| text.parse::<i64>().ok());
@@ -146,22 +148,16 @@ pub fn note_unrepresented(
     notes: &[(Scope, Option<String>, String)],
 ) -> Result<()> {
     let read = json(
-        scopes
-            .iter()
-            .map(|scope| serde_json::json!({ "t": scope.table, "r": scope.region }))
-            .collect(),
-    );
+        scopes.iter().map(|scope| serde_json::json!({ "t": scope.table, "r": scope.region })),
+    )?;
     spi::write(
         "DELETE FROM iasql.unrepresented u USING json_to_recordset($1::json) AS v(t text, r text) \
          WHERE u.table_name = v.t AND u.region = v.r",
         &[&read],
     )?;
-    let notes = json(
-        notes
-            .iter()
-            .map(|(scope, id, why)| serde_json::json!({ "t": scope.table, "r": scope.region, "id": id, "why": why }))
-            .collect(),
-    );
+    let notes = json(notes.iter().map(
+        |(scope, id, why)| serde_json::json!({ "t": scope.table, "r": scope.region, "id": id, "why": why }),
+    ))?;
     spi::write(
         "INSERT INTO iasql.unrepresented (table_name, region, cloud_id, reason) \
          SELECT t, r, id, why FROM json_to_recordset($1::json) AS v(t text, r text, id text, why text)",
@@ -184,7 +180,7 @@ fn hold(schema: &str, table: &Table, rows: &[&Written]) -> Result<HashSet<String
     let mut held = HashSet::new();
     for portion in rows.chunks(PORTION) {
         let row = |row: &&Written| serde_json::json!({ "key_": row.pk, "version_": row.version });
-        let rows = spi::write(&sql, &[&json(portion.iter().map(row).collect())])?;
+        let rows = spi::write(&sql, &[&json(portion.iter().map(row))?])?;
         held.extend(rows.into_iter().flatten().flatten());
     }
     Ok(held)
@@ -265,17 +261,23 @@ fn put_parts(
         new = each("excluded", &names),
     );
     let known_by = table.position(table.known_by());
-    let record = |written: &&Written| {
-        let parts = written.row.get(at).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let parts = parts.iter().filter_map(Value::as_array);
-        serde_json::json!({
-            "owner_": known_by.map_or(&written.pk, |at| &written.row[at]),
-            "region": written.region,
-            "parts_": parts.map(|row| Value::Object(named(part, row))).collect::<Vec<_>>(),
-        })
-    };
+    #[derive(Serialize)]
+    struct Owner<'a> {
+        owner_: &'a Value,
+        region: &'a str,
+        parts_: Vec<Named<'a>>,
+    }
     for portion in rows.chunks(PORTION) {
-        let rows = json(portion.iter().map(record).collect());
+        let rows = json(portion.iter().map(|written| {
+            let parts =
+                written.row.get(at).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            let parts = parts.iter().filter_map(Value::as_array);
+            Owner {
+                owner_: known_by.map_or(&written.pk, |at| &written.row[at]),
+                region: &written.region,
+                parts_: parts.map(|row| Named(part, row)).collect(),
+            }
+        }))?;
         if replace {
             spi::write(&remove, &[&rows])?;
         }
@@ -342,7 +344,7 @@ fn forget(table: &Table, keys: &[Value]) -> Result<()> {
     if keys.is_empty() {
         return Ok(());
     }
-    let keys = json(keys.iter().map(|key| Value::from(plain(key))).collect());
+    let keys = json(keys.iter().map(plain))?;
     spi::write(
         "DELETE FROM iasql.base WHERE table_name = $1 AND row_key IN (SELECT json_array_elements_text($2::json))",
         &[table.name, &keys],
@@ -360,43 +362,56 @@ fn agree(schema: &str, table: &Table, rows: &[(String, Written)]) -> Result<()> 
              row_print = excluded.row_print, seen_print = excluded.seen_print",
         print = agreed::of_base(schema, table),
     );
-    let row = |(cloud_id, written): &(String, Written)| {
-        let data: Map<String, Value> = named(table, &written.row);
-        let print = written.print.map(|print| print.to_string());
-        serde_json::json!({
-            "k": plain(&written.pk), "r": written.region, "c": cloud_id, "d": data, "p": print,
-        })
-    };
+    #[derive(Serialize)]
+    struct Agreed<'a> {
+        k: String,
+        r: &'a str,
+        c: &'a str,
+        d: Named<'a>,
+        p: Option<String>,
+    }
     for portion in rows.chunks(PORTION) {
-        spi::write(&sql, &[table.name, &json(portion.iter().map(row).collect())])?;
+        let rows = portion.iter().map(|(cloud_id, written)| Agreed {
+            k: plain(&written.pk),
+            r: &written.region,
+            c: cloud_id,
+            d: Named(table, &written.row),
+            p: written.print.map(|print| print.to_string()),
+        });
+        spi::write(&sql, &[table.name, &json(rows)?])?;
     }
     Ok(())
 }
 
 /// Runs a statement over rows, in portions that bound memory.
 fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Record<'a> {
+        key_: &'a Value,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        region: Option<&'a str>,
+        #[serde(flatten)]
+        cells: Named<'a>,
+    }
     for portion in rows.chunks(PORTION) {
-        let record = |written: &Written| {
-            let mut fields = named(table, &written.row);
-            fields.insert("key_".to_owned(), written.pk.clone());
-            if table.regional() {
-                fields.insert("region".to_owned(), Value::from(written.region.as_str()));
-            }
-            Value::Object(fields)
-        };
-        spi::write(sql, &[&json(portion.iter().map(record).collect())])?;
+        let rows = portion.iter().map(|written| Record {
+            key_: &written.pk,
+            region: table.regional().then_some(&written.region),
+            cells: Named(table, &written.row),
+        });
+        spi::write(sql, &[&json(rows)?])?;
     }
     Ok(())
 }
 
 /// A row as an object, its cells as they are.
-fn named(table: &Table, row: &Row) -> Map<String, Value> {
-    table
-        .columns
-        .iter()
-        .zip(row)
-        .map(|(column, cell)| (column.name.to_owned(), cell.clone()))
-        .collect()
+struct Named<'a>(&'a Table, &'a [Value]);
+
+impl Serialize for Named<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        let Self(table, row) = self;
+        to.collect_map(table.columns.iter().zip(*row).map(|(column, cell)| (column.name, cell)))
+    }
 }
 
 fn columns(table: &Table) -> impl Iterator<Item = String> + '_ {
@@ -419,8 +434,8 @@ fn recordset(table: &Table) -> String {
     format!("json_to_recordset($1::json) AS v(key_ {}, {})", key_type(table), columns.join(", "))
 }
 
-fn json(rows: Vec<Value>) -> String {
-    Value::Array(rows).to_string()
+fn json(rows: impl Iterator<Item: Serialize>) -> Result<String> {
+    Ok(serde_json::to_string(&rows.collect::<Vec<_>>())?)
 }
 
 /// Discarded edits, for the history.
@@ -437,7 +452,7 @@ pub fn note_discarded(rows: Vec<Value>) -> Result<()> {
                 current_setting('application_name'), '', 'committed', 'discard', v.* \
          FROM json_to_recordset($1::json) AS v(table_name text, region text, row_key text, label text, \
                                                cloud_id text, reason text, before jsonb, after jsonb, outcome text)",
-        &[&json(rows)],
+        &[&json(rows.into_iter())?],
     )?;
     Ok(())
 }

@@ -63,7 +63,9 @@ pub fn bring_in(look: Look, scopes: &[Scope]) -> Result<(World, Sync, HashMap<us
     let creates =
         plan.changes.iter().filter(|change| change.verb == Verb::Create).map(|change| change.node);
     let keys = store::new_keys(&look.world, &writes::newcomers(&look.world, creates))?;
-    store::write(&look.world, &writes::of_sync(&look.world, &plan, &keys))?;
+    for part in plan.parts(store::PORTION) {
+        store::write(&look.world, &writes::of_sync(&look.world, &part, &keys))?;
+    }
     store::note_discarded(
         plan.changes.iter().filter(|c| c.discards).map(|c| discarded(&look.world, c)).collect(),
     )?;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -16,17 +17,22 @@ def cpu_seconds(pid: int) -> float:
 
 def own_memory(pid: int) -> float:
     """Megabytes, without the buffers that all processes of the server share."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    sizes = {name: words for name, _, words in (line.partition(":") for line in lines)}
-    kilobytes = [int(sizes[name].split()[0]) for name in ("RssAnon", "RssFile")]
-    return sum(kilobytes) / 1024
+    status = Path(f"/proc/{pid}/status").read_text()
+    return sum(map(int, re.findall(r"^Rss(?:Anon|File):\s*(\d+)", status, re.MULTILINE))) / 1024
+
+
+def is_worker(pid: int) -> bool:
+    return b"iasql" in Path(f"/proc/{pid}/cmdline").read_bytes()[:30]
 
 
 class Meter:
-    """Looks at a backend, and at the worker that works for it, every few milliseconds."""
+    """Looks at a backend, and at the worker that works for it, every few milliseconds. They share the
+    machine with it, so what was there before is not looked at."""
 
     def __init__(self, backend: int, postmaster: int) -> None:
-        self.backend, self.postmaster = backend, postmaster
+        self.backend = backend
+        self.children = Path(f"/proc/{postmaster}/task/{postmaster}/children")
+        self.others: set[str] = set()
         self.cpu: dict[int, float] = {}
         self.start: dict[int, float] = {}
         self.memory = 0.0
@@ -35,6 +41,7 @@ class Meter:
 
     def __enter__(self) -> Meter:
         self.start = {self.backend: cpu_seconds(self.backend)}
+        self.others = set(self.children.read_text().split())
         self.thread.start()
         return self
 
@@ -43,18 +50,14 @@ class Meter:
         self.thread.join()
 
     def _watch(self) -> None:
-        children = Path(f"/proc/{self.postmaster}/task/{self.postmaster}/children")
         while not self.ended.wait(0.005):
-            memory = 0.0
-            for pid in map(int, children.read_text().split()):
+            memory = own_memory(self.backend)
+            for pid in map(int, set(self.children.read_text().split()) - self.others):
                 try:
-                    if (
-                        pid == self.backend
-                        or b"iasql" in Path(f"/proc/{pid}/cmdline").read_bytes()[:30]
-                    ):
+                    if is_worker(pid):
                         self.cpu[pid] = cpu_seconds(pid)
                         memory += own_memory(pid)
-                except (FileNotFoundError, ProcessLookupError, KeyError):
+                except (FileNotFoundError, ProcessLookupError):
                     # It has ended, or is about to.
                     continue
             self.memory = max(self.memory, memory)
@@ -65,4 +68,4 @@ class Meter:
 
     @property
     def worker_cpu(self) -> float:
-        return sum(spent for pid, spent in self.cpu.items() if pid != self.backend)
+        return sum(self.cpu.values())

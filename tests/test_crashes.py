@@ -292,6 +292,7 @@ def crashes(place: str, passes: int) -> list[tuple[str, int]]:
 def test_an_apply_killed_at_any_boundary_ends_as_one_that_was_not(
     brittle: Brittle, reference: Reference, place: str
 ) -> None:
+    emulator = brittle.cloud.emulator
     for kill, number in crashes(place, reference.passes[place]):
         at = f"{kill} at pass {number} of {place}"
         db = brittle.edited(*["synchronous_commit = off"] * (kill == UNFLUSHED))
@@ -302,6 +303,8 @@ def test_an_apply_killed_at_any_boundary_ends_as_one_that_was_not(
         assert call.running or number > 1, f"{at}: {call.error}, {brittle.passed()}"
         if call.running:
             die(db, call, "immediate shutdown" if kill == UNFLUSHED else kill)
+        # What the dead one had asked for may take the emulator longer than a restart takes.
+        wait_until(f"{at}: the last answer", lambda: all(it["status"] for it in emulator.calls()))
         brittle.file.unlink()
         apply(db)
         assert plan(db) == [], at

@@ -16,13 +16,13 @@ pub struct Print([u8; 16]);
 impl Print {
     /// The print of a row in cloud terms.
     pub fn of(row: &Row) -> Self {
-        Self::of_json(&serde_json::to_vec(row).unwrap_or_default())
+        Self::of_text(&serde_json::to_string(row).unwrap_or_default())
     }
 
-    /// The same of a row as JSON, as [`crate::frame`] has written it.
-    pub fn of_json(row: &[u8]) -> Self {
+    /// The same of a row as JSON, as [`crate::frame`] has written it; or of whatever tells it from others.
+    pub fn of_text(text: &str) -> Self {
         let mut print = [0; 16];
-        print.copy_from_slice(&Sha256::digest(row)[..16]);
+        print.copy_from_slice(&Sha256::digest(text)[..16]);
         Self(print)
     }
 }
@@ -95,7 +95,7 @@ mod tests {
             let print = Print::of(&row);
             assert_eq!(print.to_string().len(), 32);
             assert_eq!(print.to_string().parse(), Ok(print));
-            assert_eq!(Print::of_json(json!(row).to_string().as_bytes()), print);
+            assert_eq!(Print::of_text(&json!(row).to_string()), print);
         }
     }
 

@@ -5,10 +5,11 @@ use crate::plan::{Verb, edited, pending};
 use crate::table::By;
 use crate::world::{Link, World, node_in, open, plain};
 use crate::{Row, Value, compare};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// What sync would do.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sync {
     /// Rows written, in an order that references allow.
     pub changes: Vec<RowChange>,
@@ -18,6 +19,20 @@ pub struct Sync {
     pub forgotten: Vec<usize>,
     /// Resources that can't be a row, and why.
     pub unrepresented: Vec<(usize, String)>,
+}
+
+impl Sync {
+    /// The same in parts that can be written one after another, each in little room: so many new rows at
+    /// a time, where they are all there is. Others have to be out of their way first.
+    pub fn parts(&self, size: usize) -> Vec<Cow<'_, Self>> {
+        let new = self.changes.iter().all(|change| change.verb == Verb::Create)
+            && self.agreed.is_empty()
+            && self.forgotten.is_empty();
+        let part = |changes: &[RowChange]| {
+            Cow::Owned(Self { changes: changes.to_vec(), ..Self::default() })
+        };
+        if new { self.changes.chunks(size).map(part).collect() } else { vec![Cow::Borrowed(self)] }
+    }
 }
 
 /// One row that sync writes.

@@ -26,12 +26,12 @@ pub(super) fn token(request: &[u8]) -> Option<String> {
 pub(super) fn next(answer: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(answer) else { return String::new() };
     let json = |name: &&str| {
-        let value = text.split_once(&format!("\"{name}\""))?.1.trim_start().strip_prefix(':')?;
+        let value = after(text, &format!("\"{name}\""))?.trim_start().strip_prefix(':')?;
         let mut value = serde_json::Deserializer::from_str(value).into_iter::<String>();
         value.next()?.ok()
     };
     let xml = |name: &&str| {
-        let value = text.split_once(&format!("<{name}>"))?.1.split_once("</")?.0;
+        let value = after(text, &format!("<{name}>"))?.split_once("</")?.0;
         Some(value.replace("&amp;", "&"))
     };
     let found = match text.starts_with('{') {
@@ -39,6 +39,12 @@ pub(super) fn next(answer: &[u8]) -> String {
         false => TOKENS.iter().find_map(xml),
     };
     found.unwrap_or_default()
+}
+
+/// What comes after the first such word of a text that may be long.
+fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let at = memchr::memmem::find(text.as_bytes(), word.as_bytes())?;
+    text.get(at + word.len()..)
 }
 
 /// Whether an answer says by its status that all is well, and is an error all the same.

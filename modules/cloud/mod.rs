@@ -11,6 +11,7 @@ pub mod aws;
 pub mod cell;
 pub mod failpoint;
 pub mod failure;
+mod line;
 pub mod pace;
 pub mod read;
 pub mod run;

@@ -14,6 +14,7 @@
 use super::answer;
 use super::failpoint;
 use super::failure::{Call, Lost, NO_ANSWER, causes, story, throttles, word};
+use super::line::Line;
 use super::share::Shared;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder, Connector, ConnectorBuilder, tls};
@@ -187,6 +188,7 @@ pub struct Pace {
     /// Nothing new is to be begun.
     ending: watch::Sender<bool>,
     shared: Shared,
+    line: Arc<Line>,
     call_timeout: Duration,
     patience: Duration,
 }
@@ -216,6 +218,7 @@ impl Pace {
             held: watch::Sender::new(false),
             ending: watch::Sender::new(false),
             shared: Shared::default(),
+            line: Arc::default(),
             call_timeout: Duration::from_secs(settings.call_timeout.max(1)),
             patience: Duration::from_secs(settings.patience),
         })
@@ -329,6 +332,10 @@ impl Pace {
             Ok(answer) if (300..500).contains(&answer.status().as_u16()) => flight.refused(),
             Err(error) if !sent(error) => flight.refused(),
             _ => (),
+        }
+        drop(flight);
+        if let Some(body) = answer.as_ref().ok().and_then(|answer| answer.body().bytes()) {
+            self.line.turn(body).await;
         }
         answer
     }

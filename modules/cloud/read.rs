@@ -10,6 +10,7 @@ use super::{Erased, Sink};
 use futures_util::future::try_join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use iasql_engine::Row;
+use iasql_engine::print::Print;
 use iasql_engine::table::Table;
 use iasql_engine::wire::{Action, Report, Scope, Seen, Step};
 use std::cell::{Cell, RefCell};
@@ -46,7 +47,10 @@ pub async fn read(
     report: &dyn Fn(Report),
 ) {
     let _shared = aws.pace().share();
-    let whole = scopes.iter().map(|scope| (scope, None));
+    // What an account has once is its longest list, whose pages have to follow each other.
+    let (once, regional): (Vec<_>, Vec<_>) =
+        scopes.iter().partition(|scope| scope.region.is_empty());
+    let whole = once.into_iter().chain(regional).map(|scope| (scope, None));
     let narrow = like.iter().map(|(scope, rows)| (scope, Some(rows.as_slice())));
     let mut to_begin = whole.chain(narrow).map(|(scope, like)| async move {
         (scope, list(aws, scope, like, known, resource, report).await)
@@ -144,14 +148,14 @@ async fn list(
 struct Pages<'a> {
     table: &'static Table,
     /// What has been reported of the scope.
-    told: &'a RefCell<HashSet<String>>,
-    seen: RefCell<HashSet<String>>,
+    told: &'a RefCell<HashSet<Print>>,
+    seen: RefCell<HashSet<Print>>,
     stale: Cell<u32>,
     empty: Cell<u32>,
 }
 
 impl<'a> Pages<'a> {
-    fn new(table: &'static Table, told: &'a RefCell<HashSet<String>>) -> Self {
+    fn new(table: &'static Table, told: &'a RefCell<HashSet<Print>>) -> Self {
         Self { table, told, seen: RefCell::default(), stale: Cell::new(0), empty: Cell::new(0) }
     }
 
@@ -168,7 +172,7 @@ impl<'a> Pages<'a> {
         let (size, mut news) = (page.len(), 0);
         page.retain(|found| {
             let identity = identity(self.table, &found.row);
-            news += u32::from(seen.insert(identity.clone()));
+            news += u32::from(seen.insert(identity));
             told.insert(identity)
         });
         self.stale.set(if size > 0 && news == 0 { self.stale.get() + 1 } else { 0 });
@@ -178,7 +182,7 @@ impl<'a> Pages<'a> {
 
     /// Whether something that is no row is reported for the first time.
     fn fresh_id(&self, id: &str) -> bool {
-        self.told.borrow_mut().insert(format!("\0{}", id_name(id)))
+        self.told.borrow_mut().insert(Print::of_text(&format!("\0{}", id_name(id))))
     }
 
     /// Runs a listing until it ends or goes in circles.
@@ -200,8 +204,8 @@ impl<'a> Pages<'a> {
 
 /// What tells a row from all others of its scope: all its names, since not every id is unique by
 /// itself.
-fn identity(table: &Table, row: &Row) -> String {
-    names(table, row).collect()
+fn identity(table: &Table, row: &Row) -> Print {
+    Print::of_text(&names(table, row).collect::<String>())
 }
 
 /// What a row goes by: the cloud's id, unless it is not known yet, and the natural key, if it has one.

@@ -430,9 +430,10 @@ impl Sim {
         for node in writes::newcomers(&world, creates) {
             keys.insert(node, self.new_key(world.table(node).name));
         }
-        let writes = writes::of_sync(&world, &sync, &keys);
         let before = self.db.clone();
-        self.db.write(&world, &writes);
+        for part in sync.parts(2) {
+            self.db.write(&world, &writes::of_sync(&world, &part, &keys));
+        }
         self.discards_are_said(&before, &world, &sync);
         for scope in unread {
             self.scope_stands(&before, scope);
