@@ -3,8 +3,9 @@
 //! A resource file declares a struct and implements [`Cloud`]; [`Erased`] is what the rest of the
 //! program sees of it. Listing is in [`read`], what lists do not show yet in [`young`], carrying out
 //! steps in [`run`], clients and identity in [`aws`], pacing in [`pace`], what answers say of
-//! themselves in `answer`, lists that tables share in [`share`], errors in [`failure`], column types in
-//! [`cell`], and where tests have all this break off in [`failpoint`].
+//! themselves in `answer` and the line that they wait in in `line`, lists that tables share in
+//! [`share`], errors in [`failure`], column types in [`cell`], and where tests have all this break off
+//! in [`failpoint`].
 
 mod answer;
 pub mod aws;

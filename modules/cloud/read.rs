@@ -284,6 +284,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_an_account_has_once_is_asked_for_first() {
+        let scopes = [scope("vpc"), Scope { region: String::new(), ..scope("subnet") }];
+        let reports = read_some(&World::new(), &scopes, &[]).await;
+        let read = failures(&reports[..1]);
+        assert_eq!(read, [("subnet", None)]);
+    }
+
+    #[tokio::test]
     async fn what_two_pages_show_is_reported_once() {
         let world = World::new();
         let pages =
