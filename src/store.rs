@@ -18,7 +18,8 @@ use serde::{Serialize, Serializer};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
-/// So many rows go into one statement: it holds them several times over, as text, JSON and values.
+/// So many rows are made at a time, and go into one statement: it holds them several times over, as
+/// text, JSON and values.
 pub const PORTION: usize = 1000;
 
 thread_local! {
