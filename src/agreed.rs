@@ -50,22 +50,19 @@ pub fn of_row(schema: &str, table: &Table) -> String {
     })
 }
 
-/// The print of a row in region `v.r` that says what a base row says, `v.d`.
+/// The print of a row that is agreed on: `t`, with its parts as JSON.
 pub fn of_base(schema: &str, table: &Table) -> String {
-    let print = print(table, "v.r", |at, part| {
-        let parts = table.columns[at].name;
+    print(table, "t.region", |at, part| {
+        let parts = spi::name(table.columns[at].name);
         let fields = part.columns.iter().enumerate().filter(|(_, c)| c.parts().is_none());
         let fields = fields.map(|(at, column)| format!("'{}', part -> {at}", column.name));
         let fields = fields.collect::<Vec<_>>().join(", ");
-        let list =
-            format!("CASE jsonb_typeof(v.d -> '{parts}') WHEN 'array' THEN v.d -> '{parts}' END");
+        let list = format!("CASE jsonb_typeof(t.{parts}) WHEN 'array' THEN t.{parts} END");
         let record = format!("NULL::{schema}.{}", spi::name(part.name));
         format!(
             "jsonb_array_elements({list}) AS k (part), jsonb_populate_record({record}, jsonb_build_object({fields})) p"
         )
-    });
-    let record = format!("NULL::{schema}.{}", spi::name(table.name));
-    format!("(SELECT {print} FROM jsonb_populate_record({record}, v.d) t)")
+    })
 }
 
 /// The print of a record `t` and its parts `p`, whatever order those are in. PostgreSQL's own hash: what

@@ -12,14 +12,14 @@
 //! A call of a user, say `iasql_apply()`, runs in the user's backend ([`apply`]). It starts a worker
 //! for the call ([`call`], [`worker`]), reads the rows while the worker lists the cloud ([`look`]),
 //! has the engine plan, sends the worker the steps, and writes what came of them back ([`store`]).
-//! The worker writes the journal ([`journal`]) and never touches a user's table; the backend never
-//! touches the network.
+//! The worker reads AWS on several threads ([`readers`]), writes the journal ([`journal`]) and never
+//! touches a user's table; the backend never touches the network.
 //!
 //! # Architecture invariants (checked by tests/test_architecture.py)
 //!
 //! - `src/` names no AWS service; `modules/` and `engine/` do not depend on pgrx; `engine/` depends
 //!   on nothing asynchronous and does no I/O.
-//! - Only `spi.rs` runs SQL. Only `worker.rs` builds a runtime or touches signals. Only
+//! - Only `spi.rs` runs SQL. Only `worker.rs` builds a runtime, makes threads or touches signals. Only
 //!   `engine/src/ddl.rs` writes `CREATE TABLE` for a module.
 //! - Only `call.rs` and `worker.rs` know how backend and worker talk.
 //! - The engine does not fail on data: it returns changes and problems.
@@ -35,6 +35,7 @@ mod error;
 mod install;
 mod journal;
 mod look;
+mod readers;
 mod report;
 mod settings;
 mod spi;

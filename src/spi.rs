@@ -2,9 +2,11 @@
 //! has structure, so that no tuple outlives its query.
 
 use crate::error::{Error, Result};
+use pgrx::PgSqlErrorCode;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 use pgrx::spi::{Spi, SpiError, SpiTupleTable};
+use std::borrow::Cow;
 
 /// One row of text columns.
 pub type Texts = Vec<Option<String>>;
@@ -43,6 +45,30 @@ pub fn each(sql: &str, args: &[&str], mut row: impl FnMut(Texts) -> Result<()>) 
 pub fn write(sql: &str, args: &[&str]) -> Result<Vec<Texts>> {
     #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
     Spi::connect_mut(|client| texts(client.update(sql, None, &datums(args))?))
+}
+
+/// Runs a statement that writes many rows. Its parameters are lists of texts, one of the rows' cells in
+/// each column.
+pub fn write_lists(sql: &str, lists: &[Vec<Option<Cow<'_, str>>>]) -> Result<()> {
+    let cells = || lists.iter().flatten().flatten();
+    if let Some(cell) = cells().find(|cell| cell.contains('\0')) {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
+            format!("AWS says {cell:?}, and no text in PostgreSQL can hold a zero"),
+        ));
+    }
+    let datum = |list: &Vec<Option<Cow<'_, str>>>| {
+        let list: Vec<Option<&str>> = list.iter().map(Option::as_deref).collect();
+        // SAFETY: strs become a datum of type text[].
+        unsafe { DatumWithOid::new(list, pg_sys::TEXTARRAYOID) }
+    };
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
+    Spi::connect_mut(|client| {
+        // Made in here they go when the statement is done, and not when the caller is.
+        let datums: Vec<_> = lists.iter().map(datum).collect();
+        client.update(sql, None, &datums).map(drop)
+    })?;
+    Ok(())
 }
 
 /// The first column of the first row.

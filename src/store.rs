@@ -9,14 +9,16 @@ use crate::catalog;
 use crate::error::{Error, Result};
 use crate::spi;
 use iasql_engine::Value;
-use iasql_engine::table::Table;
+use iasql_engine::table::{Column, Table};
 use iasql_engine::wire::Scope;
 use iasql_engine::world::{World, plain};
 use iasql_engine::writes::{Writes, Written};
 use pgrx::pg_sys::{self, Oid};
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::iter;
 
 /// So many rows are made at a time, and go into one statement: it holds them several times over, as
 /// text, JSON and values.
@@ -193,7 +195,7 @@ fn update(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
         "UPDATE {schema}.{name} t SET {sets} FROM {input} WHERE t.{key} = v.key_",
         name = spi::name(table.name),
         sets = sets.join(", "),
-        input = recordset(table),
+        input = input(table, "v", &[]),
         key = catalog::key(table),
     );
     run(&sql, table, rows)
@@ -296,7 +298,7 @@ fn insert(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
         spi::name(table.name),
         to.join(", "),
         from.join(", "),
-        recordset(table)
+        input(table, "v", &[])
     );
     run(&sql, table, rows)
 }
@@ -323,7 +325,7 @@ fn fill(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
          WHERE t.{key} = v.key_ AND ROW({old}) IS DISTINCT FROM ROW({new})",
         name = spi::name(table.name),
         sets = join(owned.iter().map(|(c, v)| format!("{c} = {v}")).collect()),
-        input = recordset(table),
+        input = input(table, "v", &[]),
         key = catalog::key(table),
         old = join(owned.iter().map(|(c, _)| format!("t.{c}")).collect()),
         new = join(owned.iter().map(|(_, v)| v.clone()).collect()),
@@ -335,7 +337,7 @@ fn delete(schema: &str, table: &Table, rows: &[Written]) -> Result<()> {
     let sql = format!(
         "DELETE FROM {schema}.{} t USING {} WHERE t.{} = v.key_",
         spi::name(table.name),
-        recordset(table),
+        input(table, "v", &[]),
         catalog::key(table)
     );
     run(&sql, table, rows)
@@ -354,55 +356,93 @@ fn forget(table: &Table, keys: &[Value]) -> Result<()> {
 }
 
 fn agree(schema: &str, table: &Table, rows: &[(String, Written)]) -> Result<()> {
+    let extra = [("cloud_id_", "text"), ("data_", "jsonb"), ("seen_print_", "text")];
     let sql = format!(
         "INSERT INTO iasql.base (table_name, row_key, region, cloud_id, data, row_print, seen_print) \
-         SELECT $1, k, r, c, d, {print}, decode(p, 'hex') \
-         FROM json_to_recordset($2::json) AS v(k text, r text, c text, d jsonb, p text) \
+         SELECT '{name}', t.key_::text, {region}, t.cloud_id_, t.data_, {print}, decode(t.seen_print_, 'hex') \
+         FROM {input} \
          ON CONFLICT (table_name, row_key) DO UPDATE \
          SET region = excluded.region, cloud_id = excluded.cloud_id, data = excluded.data, \
              row_print = excluded.row_print, seen_print = excluded.seen_print",
+        name = table.name,
+        region = if table.regional() { "t.region" } else { "''" },
         print = agreed::of_base(schema, table),
+        input = input(table, "t", &extra),
     );
-    #[derive(Serialize)]
-    struct Agreed<'a> {
-        k: String,
-        r: &'a str,
-        c: &'a str,
-        d: Named<'a>,
-        p: Option<String>,
-    }
     for portion in rows.chunks(PORTION) {
-        let rows = portion.iter().map(|(cloud_id, written)| Agreed {
-            k: plain(&written.pk),
-            r: &written.region,
-            c: cloud_id,
-            d: Named(table, &written.row),
-            p: written.print.map(|print| print.to_string()),
-        });
-        spi::write(&sql, &[table.name, &json(rows)?])?;
+        let mut lists = lists(table, portion.iter().map(|(_, written)| written));
+        lists.push(portion.iter().map(|(id, _)| Some(Cow::from(id))).collect());
+        let data =
+            portion.iter().map(|(_, written)| serde_json::to_string(&Named(table, &written.row)));
+        lists.push(data.map(|data| Ok(Some(data?.into()))).collect::<Result<_>>()?);
+        let print = |(_, written): &(_, Written)| Some(written.print?.to_string().into());
+        lists.push(portion.iter().map(print).collect());
+        spi::write_lists(&sql, &lists)?;
     }
     Ok(())
 }
 
 /// Runs a statement over rows, in portions that bound memory.
 fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<()> {
-    #[derive(Serialize)]
-    struct Record<'a> {
-        key_: &'a Value,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        region: Option<&'a str>,
-        #[serde(flatten)]
-        cells: Named<'a>,
-    }
     for portion in rows.chunks(PORTION) {
-        let rows = portion.iter().map(|written| Record {
-            key_: &written.pk,
-            region: table.regional().then_some(&written.region),
-            cells: Named(table, &written.row),
-        });
-        spi::write(sql, &[&json(rows)?])?;
+        spi::write_lists(sql, &lists(table, portion.iter()))?;
     }
     Ok(())
+}
+
+/// The parameters of a statement as a table of rows: key, cells, region, and what else there is.
+fn input(table: &Table, name: &str, extra: &[(&str, &str)]) -> String {
+    let key = [("key_", key_type(table))];
+    let parts = |column: &Column| if column.parts().is_some() { "jsonb" } else { column.sql };
+    let cells = table.columns.iter().map(|column| (column.name, parts(column)));
+    let region = table.regional().then_some(("region", "text"));
+    let all = key.into_iter().chain(cells).chain(region).chain(extra.iter().copied());
+    let (mut types, mut names, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, (name, sql)) in all.enumerate() {
+        let name = spi::name(name);
+        types.push(format!("{name}::{sql}"));
+        lists.push(format!("${}::text[]", at + 1));
+        names.push(name);
+    }
+    format!(
+        "(SELECT {} FROM unnest({}) AS l({})) AS {name}",
+        types.join(", "),
+        lists.join(", "),
+        names.join(", ")
+    )
+}
+
+/// The cells of a column.
+type List<'a> = Vec<Option<Cow<'a, str>>>;
+
+/// What [`input`] begins with, column by column: taking JSON apart costs PostgreSQL twice as much.
+fn lists<'a>(table: &Table, rows: impl Iterator<Item = &'a Written> + Clone) -> Vec<List<'a>> {
+    let keys = rows.clone().map(|written| text(&written.pk, key_type(table))).collect();
+    let cells = table.columns.iter().enumerate().map(|(at, column)| {
+        let cell = |written: &'a Written| text(written.row.get(at)?, column.sql);
+        rows.clone().map(cell).collect()
+    });
+    let mut lists: Vec<List<'_>> = iter::once(keys).chain(cells).collect();
+    if table.regional() {
+        lists.push(rows.map(|written| Some(Cow::from(&written.region))).collect());
+    }
+    lists
+}
+
+/// A cell as PostgreSQL reads it.
+fn text<'a>(cell: &'a Value, sql: &str) -> Option<Cow<'a, str>> {
+    match cell {
+        Value::Null => None,
+        Value::String(text) if sql != "jsonb" => Some(text.into()),
+        Value::Array(cells) if sql.ends_with("[]") => {
+            let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+            let cell = |cell: &Value| {
+                text(cell, "").map_or("NULL".into(), |it| format!("\"{}\"", quoted(&it)))
+            };
+            Some(format!("{{{}}}", cells.iter().map(cell).collect::<Vec<_>>().join(",")).into())
+        }
+        cell => Some(cell.to_string().into()),
+    }
 }
 
 /// A row as an object, its cells as they are.
@@ -422,17 +462,6 @@ fn columns(table: &Table) -> impl Iterator<Item = String> + '_ {
 
 fn key_type(table: &Table) -> &'static str {
     if table.primary_key.is_some() { "text" } else { "int" }
-}
-
-/// `$1` as a table with a table's columns.
-fn recordset(table: &Table) -> String {
-    let region = table.regional().then(|| "region text".to_owned());
-    let columns: Vec<String> = table
-        .sql_columns()
-        .map(|column| format!("{} {}", spi::name(column.name), column.sql))
-        .chain(region)
-        .collect();
-    format!("json_to_recordset($1::json) AS v(key_ {}, {})", key_type(table), columns.join(", "))
 }
 
 fn json(rows: impl Iterator<Item: Serialize>) -> Result<String> {

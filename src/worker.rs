@@ -5,10 +5,11 @@
 //! it without unwinding. The flag is polled instead, and acted on when the runtime is off.
 
 use crate::journal::{self, Journal};
+use crate::readers;
 use iasql_engine::frame::{Inbox, frame};
 use iasql_engine::wire::{Failure, Job, Order, Report, Scope, Step, Trouble};
 use iasql_modules::cloud::aws::Aws;
-use iasql_modules::cloud::read::{Known, read, weigh};
+use iasql_modules::cloud::read::{Known, weigh};
 use iasql_modules::cloud::run::{Stop, run};
 use iasql_modules::cloud::young::{Listed, Young};
 use iasql_modules::resource;
@@ -18,10 +19,12 @@ use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
 use std::iter;
 use std::rc::Rc;
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -34,6 +37,8 @@ unsafe extern "C-unwind" {
 const GLANCE: Duration = Duration::from_millis(50);
 /// How long a shutdown waits for calls that are out.
 const LAST_MOMENT: Duration = Duration::from_millis(600);
+/// How often a listing that takes long is heard of.
+const TELL: Duration = Duration::from_secs(1);
 /// As much as this may wait to be sent to the caller before listing pauses.
 const FULL: usize = 8 << 20;
 
@@ -60,10 +65,7 @@ pub extern "C-unwind" fn iasql_worker(database: pg_sys::Datum) {
     else {
         return; // The caller has gone already.
     };
-    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().on_thread_start(deaf).build();
-    let Ok(runtime) = runtime else { return };
+    let Ok(runtime) = runtime() else { return };
     // SAFETY: a plain counter of this process, which PostgreSQL's own macros treat the same way.
     unsafe { pg_sys::InterruptHoldoffCount += 1 };
     #[expect(
@@ -84,13 +86,49 @@ pub extern "C-unwind" fn iasql_worker(database: pg_sys::Datum) {
     pgrx::check_for_interrupts!();
 }
 
-/// Threads of the runtime hear no signals: those are for PostgreSQL's.
-fn deaf() {
-    // SAFETY: plain C on the calling thread.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+/// A runtime for the calling thread. The threads that it makes hear no signals.
+fn runtime() -> std::io::Result<Runtime> {
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().on_thread_start(|| std::mem::forget(Deaf::new())).build()
+}
+
+/// Does something on a thread of its own, which must not enter PostgreSQL.
+pub fn aside<F: Future<Output = ()>>(
+    work: impl FnOnce() -> F + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let _deaf = Deaf::new();
+    let thread = Builder::new().name("iasql reader".to_owned());
+    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
+    thread.spawn(|| {
+        let Ok(runtime) = runtime() else { return };
+        runtime.block_on(work());
+        runtime.shutdown_background();
+    })
+}
+
+/// While this is there, the calling thread hears no signals, and the threads that it makes never do:
+/// those are for PostgreSQL's own.
+struct Deaf(libc::sigset_t);
+
+impl Deaf {
+    fn new() -> Self {
+        // SAFETY: plain C on the calling thread.
+        unsafe {
+            let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, &raw mut before);
+            Self(before)
+        }
+    }
+}
+
+impl Drop for Deaf {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
+        };
     }
 }
 
@@ -362,19 +400,35 @@ async fn list(caller: &Caller, job: &Job, aws: &Aws) -> Result<(), Failure> {
     let young = || Ok(Young::new(journal::young()?, &resource));
     let before = young().map_err(internal)?;
     let doubtful = RefCell::new(Vec::new());
-    let read = async {
-        let note = |report: Report| match report {
+    let done = Cell::new(0);
+    let note = |report: Report| {
+        done.set(done.get() + usize::from(matches!(report, Report::Read { .. })));
+        match report {
             // There may be more of it to come.
             Report::Read { scope, failure: None } if before.knows(&scope) => {
                 doubtful.borrow_mut().push(scope);
             }
             report => caller.say(&listed.borrow_mut().note(report, &before, &resource)),
-        };
-        read(aws, &whole, &lists.like, &known, &resource, &note).await;
+        }
+    };
+    let read = async {
+        readers::read(aws, &whole, &lists.like, &known, &note).await;
         Ok(())
     };
-    // A wrong identity ends the call at once, whatever else is still being read.
-    tokio::try_join!(identify(caller, job, aws), read)?;
+    let total = whole.len() + lists.like.len();
+    let tell = async {
+        loop {
+            sleep(TELL).await;
+            let (done, note) = (done.get(), aws.pace().note());
+            caller.say(&Report::Progress(format!("{done} of {total} lists read: {note}")));
+        }
+    };
+    tokio::select! {
+        biased;
+        // A wrong identity ends the call at once, whatever else is still being read.
+        outcome = async { tokio::try_join!(identify(caller, job, aws), read) } => { outcome?; }
+        () = tell => (),
+    }
     // The journal is read once more: it may have been written while the cloud was.
     await_journal(job.caller.pid).await?;
     let narrow = lists.like.iter().map(|(scope, _)| scope);

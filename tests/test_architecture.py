@@ -82,8 +82,11 @@ def test_one_file_runs_sql() -> None:
     assert only_in("src/spi.rs", r"\bSpi(Client)?::|\bSPI_\w+\(", RINGS) == []
 
 
-def test_one_file_builds_a_runtime_and_touches_signals() -> None:
-    pattern = r"runtime::Builder|Builder::new_(current|multi)_thread|\bpqsignal|\bsigprocmask"
+def test_one_file_builds_a_runtime_makes_threads_and_touches_signals() -> None:
+    pattern = (
+        r"runtime::Builder|Builder::new_(current|multi)_thread|thread::spawn|thread::\{?Builder"
+        r"|\bpqsignal|\bsigprocmask|\bpthread_sigmask"
+    )
     assert only_in("src/worker.rs", pattern, RINGS) == []
 
 

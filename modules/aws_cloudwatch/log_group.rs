@@ -4,13 +4,14 @@
 //! The listing leaves tags out, and asking each group for its own goes at 5 a second and no faster:
 //! 40 seconds for 200 groups. The Resource Groups Tagging API answers with a hundred at a time, so
 //! that is where tags come from. Its index follows a change after a moment, which is why a single
-//! group ([`Which::Like`]) is asked itself. An identity that may not use it waits the longer way.
+//! group ([`Which::Like`]) is asked itself, and groups that were just made are not looked up there. An identity that may not use it waits the longer way.
 
 use crate::cloud::tagging;
 use crate::prelude::*;
 use aws_sdk_cloudwatchlogs::{Client, types};
 use aws_sdk_resourcegroupstagging::Client as Tagging;
 use futures_util::try_join;
+use std::collections::HashMap;
 
 /// A group of log streams that share how long they are kept and who may read them.
 #[derive(Debug, Clone, Resource)]
@@ -91,22 +92,34 @@ impl Cloud for LogGroup {
             found.add(each(groups, async |group| asked(logs, group).await).await?);
             return Ok(());
         }
-        let groups = async {
-            let (mut groups, mut pages) = (Vec::new(), request.limit(50).into_paginator().send());
+        let mut pages = request.limit(50).into_paginator().send();
+        let first = pages.try_next().await?.and_then(|page| page.log_groups).unwrap_or_default();
+        let rest = async {
+            let mut groups = Vec::new();
             while let Some(page) = pages.try_next().await? {
                 groups.extend(page.log_groups.unwrap_or_default());
             }
             Ok(groups)
         };
-        let (groups, tags) = try_join!(groups, tagging::of(tagging, "logs"))?;
+        // By ARN or name; nothing if each has to be asked for its own.
+        let tags = async {
+            match which {
+                // The index may not have heard of these yet.
+                Which::Made(made) => Ok(Some(made.iter().map(LogGroup::tagged).collect())),
+                _ if first.is_empty() => Ok(Some(HashMap::new())),
+                _ => tagging::of(tagging, "logs").await,
+            }
+        };
+        let (rest, tags) = try_join!(rest, tags)?;
         let row = async |group: types::LogGroup| match &tags {
             Some(tags) => {
-                let tags = group.log_group_arn.as_ref().and_then(|arn| tags.get(arn));
-                LogGroup::seen(group, tags.cloned().unwrap_or_default())
+                let mut names = group.log_group_arn.iter().chain(&group.log_group_name);
+                let tags = names.find_map(|name| tags.get(name)).cloned();
+                LogGroup::seen(group, tags.unwrap_or_default())
             }
             None => asked(logs, group).await,
         };
-        found.add(each(groups, row).await?);
+        found.add(each(first.into_iter().chain(rest).collect(), row).await?);
         Ok(())
     }
 
@@ -173,6 +186,10 @@ impl Cloud for LogGroup {
 }
 
 impl LogGroup {
+    fn tagged(&self) -> (String, Tags) {
+        (self.log_group_name.clone(), self.tags.clone())
+    }
+
     fn seen(it: types::LogGroup, tags: Tags) -> Result<Self> {
         // Under a policy of the account, the group's own retention is not told.
         let own_retention = it.retention_policy_name.is_none();

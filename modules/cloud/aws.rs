@@ -149,6 +149,16 @@ impl Aws {
         }
     }
 
+    /// The same identity on another thread, where what this answers makes the clients. They keep one
+    /// pace with those here.
+    pub fn beside(&self) -> impl FnOnce() -> Self + Send + use<> {
+        let pace = self.pace.beside();
+        let config = self.config.borrow().to_builder().http_client(pace.client()).build();
+        let (settings, session) = (self.settings.clone(), self.session.clone());
+        let region = self.region.clone();
+        move || Self::with(&settings, &session, pace, config, region)
+    }
+
     /// A client to list with.
     pub fn reader<C: Service>(&self, region: &str) -> Rc<C> {
         self.client(region, false)

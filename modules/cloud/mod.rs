@@ -114,14 +114,16 @@ pub enum Which<'a, R> {
     All,
     /// Just what this could be: the same key, the same parent. Cells AWS fills are not set.
     Like(&'a R),
+    /// What a moment ago was made like this: what is missing here of what AWS has filled in.
+    Made(&'a [R]),
 }
 
 impl<'a, R> Which<'a, R> {
     /// What is looked for, unless it is all there is.
     pub fn like(&self) -> Option<&'a R> {
         match self {
-            Self::All => None,
             Self::Like(like) => Some(like),
+            Self::All | Self::Made(_) => None,
         }
     }
 }
@@ -195,12 +197,12 @@ pub trait Erased: Sync {
     fn reads(&self) -> &'static [&'static str];
     /// The IAM actions that creating, changing and deleting take besides.
     fn writes(&self) -> &'static [&'static str];
-    /// Lists all there is in a region, or just what a row could be.
+    /// See [`Cloud::list`].
     fn list<'a>(
         &'a self,
         aws: &'a Aws,
         region: &'a str,
-        like: Option<&'a Row>,
+        which: Which<'a, Row>,
         sink: Sink<'a>,
     ) -> LocalBoxFuture<'a, Result<()>>;
     /// The one resource that has this row's mark, or else its key.
@@ -302,14 +304,19 @@ impl<R: Cloud> Erased for Of<R> {
         &'a self,
         aws: &'a Aws,
         region: &'a str,
-        like: Option<&'a Row>,
+        which: Which<'a, Row>,
         sink: Sink<'a>,
     ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let found = Found { sink, of: PhantomData };
-            let like = like.map(R::from_row).transpose()?;
-            let which = like.as_ref().map_or(Which::All, Which::Like);
-            R::list(&aws.reader(region), which, &found).await
+            let (client, found) = (aws.reader(region), Found { sink, of: PhantomData });
+            match which {
+                Which::All => R::list(&client, Which::All, &found).await,
+                Which::Like(row) => R::list(&client, Which::Like(&R::from_row(row)?), &found).await,
+                Which::Made(rows) => {
+                    let made = rows.iter().map(R::from_row).collect::<Result<Vec<_>>>()?;
+                    R::list(&client, Which::Made(&made), &found).await
+                }
+            }
         })
     }
 
@@ -324,7 +331,7 @@ impl<R: Cloud> Erased for Of<R> {
             let candidates = std::cell::RefCell::new(Vec::new());
             let keep = |page: Vec<Seen>| candidates.borrow_mut().extend(page);
             let sink = Sink { rows: &keep, cannot: &|_, _| (), known: None };
-            self.list(aws, region, Some(row), sink).await?;
+            self.list(aws, region, Which::Like(row), sink).await?;
             let candidates = candidates.into_inner();
             let marked = candidates.iter().find(|seen| seen.mark.as_deref() == Some(mark));
             let named =

@@ -9,7 +9,7 @@
 //! It is also where it is known what was asked, of whom, and whether it left this machine: answers
 //! and failures get a [`Call`] put on them here, for [`super::failure`].
 //!
-//! Everything here is `Send` since the SDK asks for it; there is one thread all the same.
+//! Everything here is `Send`, since the SDK asks for it and a long listing goes over several threads.
 
 use super::answer;
 use super::failpoint;
@@ -177,12 +177,15 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// By service, region and name.
+type Buckets = HashMap<(String, String, String), Arc<Bucket>>;
+
 /// The pace of one user's call: what is in flight, what waits, what AWS has said of it.
 #[derive(Debug)]
 pub struct Pace {
-    room: Semaphore,
-    buckets: Mutex<HashMap<(String, String, String), Arc<Bucket>>>,
-    tally: Mutex<Tally>,
+    room: Arc<Semaphore>,
+    buckets: Arc<Mutex<Buckets>>,
+    tally: Arc<Mutex<Tally>>,
     /// Calls wait while this is set: whoever takes our rows has no room for more.
     held: watch::Sender<bool>,
     /// Nothing new is to be begun.
@@ -212,15 +215,30 @@ impl Pace {
     /// As the user's settings want it.
     pub fn new(settings: &Settings) -> Arc<Self> {
         Arc::new(Self {
-            room: Semaphore::new(settings.max_parallel.clamp(1, 1000)),
-            buckets: Mutex::default(),
-            tally: Mutex::default(),
+            room: Arc::new(Semaphore::new(settings.max_parallel.clamp(1, 1000))),
+            buckets: Arc::default(),
+            tally: Arc::default(),
             held: watch::Sender::new(false),
             ending: watch::Sender::new(false),
             shared: Shared::default(),
             line: Arc::default(),
             call_timeout: Duration::from_secs(settings.call_timeout.max(1)),
             patience: Duration::from_secs(settings.patience),
+        })
+    }
+
+    /// The same pace for another thread, which has lists and a line of answers of its own.
+    pub(super) fn beside(&self) -> Arc<Self> {
+        Arc::new(Self {
+            room: self.room.clone(),
+            buckets: self.buckets.clone(),
+            tally: self.tally.clone(),
+            held: self.held.clone(),
+            ending: self.ending.clone(),
+            shared: Shared::default(),
+            line: Arc::default(),
+            call_timeout: self.call_timeout,
+            patience: self.patience,
         })
     }
 

@@ -6,7 +6,7 @@
 
 use super::aws::Aws;
 use super::failure::{Error, Result};
-use super::{Erased, Sink};
+use super::{Erased, Sink, Which};
 use futures_util::future::try_join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use iasql_engine::Row;
@@ -18,15 +18,11 @@ use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 use tokio::task::yield_now;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// Where to find what is known of a table.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<&'static dyn Erased>;
 
-/// How often a listing that takes long is heard of.
-const TELL: Duration = Duration::from_secs(1);
 /// So many pages in a row without anything new are no coincidence: the service hands out the same
 /// ones again. (Items that move while a list is read make one such page at most.)
 const STALE_PAGES: u32 = 3;
@@ -35,6 +31,26 @@ const EMPTY_PAGES: u32 = 1000;
 
 /// What need not be asked for again, by scope and the cloud's id.
 pub type Known = HashMap<Scope, HashMap<String, Row>>;
+
+/// What each thread is to list, if there are so many for regions. What an account has once goes first and
+/// alone: it is the longest list, whose pages have to follow each other, and nothing is in its way. A region
+/// stays whole, since its tables share lists.
+pub fn shares(scopes: &[Scope], threads: usize) -> Vec<Vec<Scope>> {
+    let (once, regional): (Vec<_>, Vec<_>) =
+        scopes.iter().cloned().partition(|scope| scope.region.is_empty());
+    let mut regions: Vec<&str> = regional.iter().map(|scope| scope.region.as_str()).collect();
+    regions.sort_unstable();
+    regions.dedup();
+    let mut shares = vec![Vec::new(); threads.min(regions.len()).max(1)];
+    for scope in &regional {
+        let at = regions.binary_search(&scope.region.as_str()).unwrap_or_default() % shares.len();
+        shares[at].push(scope.clone());
+    }
+    if !once.is_empty() {
+        shares.insert(0, once);
+    }
+    shares
+}
 
 /// Lists the scopes, of those in `like` what these rows could be, and reports rows as they come. The
 /// caller sends [`Report::ReadAll`].
@@ -56,26 +72,20 @@ pub async fn read(
         (scope, list(aws, scope, like, known, resource, report).await)
     });
     let mut all: FuturesUnordered<_> = to_begin.by_ref().take(1).collect();
-    let total = scopes.len() + like.len();
-    let (mut begun, mut done) = (all.len(), 0);
-    let mut beat = interval_at(Instant::now() + TELL, TELL);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while done < total {
+    let mut left = scopes.len() + like.len();
+    let mut to_come = left - all.len();
+    while left > 0 {
         tokio::select! {
             biased;
-            _ = beat.tick() => {
-                let note = aws.pace().note();
-                report(Report::Progress(format!("{done} of {total} lists read: {note}")));
-            }
             Some((scope, outcome)) = all.next() => {
                 let failure = outcome.err().map(|error| error.failure());
                 report(Report::Read { scope: scope.clone(), failure });
-                done += 1;
+                left -= 1;
             }
             // A request takes a millisecond to be put together: one goes out before the next is begun.
-            () = yield_now(), if begun < total => {
+            () = yield_now(), if to_come > 0 => {
                 all.extend(to_begin.next());
-                begun += 1;
+                to_come -= 1;
             }
         }
     }
@@ -131,7 +141,8 @@ async fn list(
         loop {
             let used = aws.loaded();
             let sink = Sink { rows: &rows, cannot: &cannot, known: known.get(scope) };
-            match pages.guard(resource.list(aws, &scope.region, like, sink)).await {
+            let which = like.map_or(Which::All, Which::Like);
+            match pages.guard(resource.list(aws, &scope.region, which, sink)).await {
                 Err(error) if error.expired() && aws.renew(used).await? => pages.again(),
                 Err(error) if error.not_found() && like.is_some() => return Ok(()),
                 outcome => return outcome,
@@ -289,6 +300,22 @@ mod tests {
         let reports = read_some(&World::new(), &scopes, &[]).await;
         let read = failures(&reports[..1]);
         assert_eq!(read, [("subnet", None)]);
+    }
+
+    #[test]
+    fn threads_share_regions_and_what_an_account_has_once_is_alone() {
+        let of =
+            |(table, region): &(&str, &str)| Scope { region: (*region).into(), ..scope(table) };
+        let scopes = [("vpc", "b"), ("role", ""), ("subnet", "a"), ("subnet", "b"), ("vpc", "c")];
+        let scopes: Vec<Scope> = scopes.iter().map(of).collect();
+        let shared = |threads| -> Vec<Vec<String>> {
+            let regions = |share: Vec<Scope>| share.into_iter().map(|it| it.region).collect();
+            shares(&scopes, threads).into_iter().map(regions).collect()
+        };
+        assert_eq!(shared(0), [vec![""], vec!["b", "a", "b", "c"]]);
+        assert_eq!(shared(2), [vec![""], vec!["a", "c"], vec!["b", "b"]]);
+        assert_eq!(shared(9), [vec![""], vec!["a"], vec!["b", "b"], vec!["c"]]);
+        assert_eq!(shares(&[], 4), [[]]);
     }
 
     #[tokio::test]

@@ -7,12 +7,12 @@
 //! - A step that fails takes those with it that wait for it, and nobody else: nor those whose call it
 //!   shared.
 
-use super::Erased;
 use super::aws::Aws;
 use super::failpoint;
 use super::failure::{Error, Result};
 use super::pace::{Cost, Trace};
 use super::read::Lookup;
+use super::{Erased, Which};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -188,7 +188,7 @@ pub async fn run(
     };
     let mut underway = FuturesUnordered::new();
     let mut begun: BTreeMap<u32, Begun> = BTreeMap::new();
-    let mut read_back: BTreeSet<Scope> = BTreeSet::new();
+    let mut read_back: BTreeMap<Scope, Vec<Row>> = BTreeMap::new();
     let mut broken: Option<u32> = None;
     let mut deadline: Option<Instant> = None;
     let mut ended = 0;
@@ -265,7 +265,9 @@ pub async fn run(
             match end.result {
                 Ok(row) => {
                     order.done(end.step);
-                    read_back.extend(run.to_read_back(end.step));
+                    if let Some((scope, row)) = run.to_read_back(end.step).zip(row.clone()) {
+                        read_back.entry(scope).or_default().push(row);
+                    }
                     report(Report::Ended { step: end.step, row });
                 }
                 Err(error) => {
@@ -319,7 +321,7 @@ pub async fn run(
         });
     }
     if !stop.asked() {
-        join_all(read_back.into_iter().map(|scope| run.read_back(scope, report))).await;
+        join_all(read_back.iter().map(|(scope, made)| run.read_back(scope, made, report))).await;
     }
     report(Report::RanAll);
 }
@@ -840,19 +842,19 @@ impl<'a> Run<'a> {
         wanted.then(|| Scope { table: step.table.clone(), region: step.region.clone() })
     }
 
-    async fn read_back(&self, scope: Scope, report: &dyn Fn(Report)) {
+    async fn read_back(&self, scope: &Scope, made: &[Row], report: &dyn Fn(Report)) {
         let rows = RefCell::new(Vec::new());
         let listed = match self.resource_of(&scope.table) {
             Ok(resource) => {
                 let keep = |page| rows.borrow_mut().extend::<Vec<_>>(page);
                 let sink = super::Sink { rows: &keep, cannot: &|_, _| (), known: None };
-                resource.list(self.aws, &scope.region, None, sink).await
+                resource.list(self.aws, &scope.region, Which::Made(made), sink).await
             }
             Err(error) => Err(error),
         };
         // Columns that stay empty for want of it are filled by the next call.
         if listed.is_ok() {
-            report(Report::After { scope, rows: rows.into_inner() });
+            report(Report::After { scope: scope.clone(), rows: rows.into_inner() });
         }
     }
 

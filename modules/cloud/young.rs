@@ -3,10 +3,10 @@
 //! what the journal knows of the last minutes, and what contradicts it is asked for again before
 //! anybody hears of it. Not for ever: somebody else may have put it back, and the lists be right.
 
-use super::Sink;
 use super::aws::Aws;
 use super::failure::Result;
 use super::read::{Lookup, names};
+use super::{Sink, Which};
 use futures_util::future::join_all;
 use iasql_engine::table::Table;
 use iasql_engine::wire::{Report, Scope, Seen};
@@ -162,7 +162,8 @@ impl Thing {
             *found = found.take().or_else(|| page.into_iter().find(|seen| self.is(seen)));
         };
         let sink = Sink { rows: &keep, cannot: &|_, _| (), known: None };
-        match resource.list(aws, &self.scope.region, self.row(), sink).await {
+        let which = self.row().map_or(Which::All, Which::Like);
+        match resource.list(aws, &self.scope.region, which, sink).await {
             Err(error) if !error.not_found() => Err(error),
             _ => Ok(found.into_inner()),
         }

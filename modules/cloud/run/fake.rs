@@ -3,7 +3,7 @@
 use crate::cloud::aws::Aws;
 use crate::cloud::failure::{Api, Error, Lost, Result};
 use crate::cloud::run::{End, Intent, Journal, Outcome};
-use crate::cloud::{Erased, Sink};
+use crate::cloud::{Erased, Sink, Which};
 use futures_util::future::LocalBoxFuture;
 use iasql_engine::table::{Access, By, Column, Kind, Reference, Scope, Table};
 use iasql_engine::wire::Seen;
@@ -261,7 +261,7 @@ impl Erased for Fake {
         &'a self,
         _: &'a Aws,
         _: &'a str,
-        _: Option<&'a Row>,
+        _: Which<'a, Row>,
         sink: Sink<'a>,
     ) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(async move {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 /// What is measured against.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -48,14 +49,16 @@ struct State {
 impl Cloud {
     /// Answers a call as AWS would.
     pub async fn serve(&self, call: Call) -> Answer {
+        let arrived = Instant::now();
         let (settings, made, allowed) = self.admit(&call);
-        if settings.latency_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(settings.latency_ms)).await;
-        }
         let outcome = match allowed {
             true => answers::answer(&settings.account, &made, &call),
             false => Err(throttle(&call)),
         };
+        // What it takes to write an answer is part of the latency.
+        if settings.latency_ms > 0 {
+            sleep_until(arrived + Duration::from_millis(settings.latency_ms)).await;
+        }
         outcome.unwrap_or_else(|failure| Answer::failure(&call, &failure))
     }
 

@@ -22,10 +22,13 @@ macro_rules! call {
     }};
 }
 
-/// All pages of a list: how many there were, and what `$keep` makes of each.
+/// All pages of a list, or those from a token on: how many there were, and what `$keep` makes of each.
 macro_rules! pages {
-    ($self:ident, $region:ident, $service:literal, $operation:literal, $request:expr, $token:ident => $next:ident, $keep:expr) => {{
-        let (mut count, mut token, mut kept) = (0_usize, None::<String>, Vec::new());
+    ($self:ident, $region:ident, $service:literal, $operation:literal, $request:expr, $token:ident => $next:ident, $keep:expr) => {
+        pages!($self, $region, $service, $operation, $request, $token => $next, $keep, None)
+    };
+    ($self:ident, $region:ident, $service:literal, $operation:literal, $request:expr, $token:ident => $next:ident, $keep:expr, $first:expr) => {{
+        let (mut count, mut token, mut kept) = (0_usize, $first, Vec::new());
         loop {
             let page = call!($self, $region, $service, $operation, $request.$token(token));
             count += 1;
@@ -179,11 +182,19 @@ impl Chains {
     async fn logs(&self, config: &SdkConfig, region: &str) -> Result<usize> {
         let logs = aws_sdk_cloudwatchlogs::Client::new(config);
         let tagging = aws_sdk_resourcegroupstagging::Client::new(config);
-        let groups = async {
-            let request = || logs.describe_log_groups().limit(50);
+        // What is not there has no tags, so the first page comes before these.
+        let request = || logs.describe_log_groups().limit(50);
+        let first = call!(self, region, "logs", "DescribeLogGroups", request());
+        if first.log_groups().is_empty() {
+            return Ok(1);
+        }
+        let rest = async {
+            if first.next_token.is_none() {
+                return Ok(0);
+            }
             let (depth, _) = pages!(
                 self, region, "logs", "DescribeLogGroups", request(),
-                set_next_token => next_token, nothing
+                set_next_token => next_token, nothing, first.next_token
             );
             Result::Ok(depth)
         };
@@ -196,8 +207,8 @@ impl Chains {
             );
             Ok(depth)
         };
-        let (groups, tags) = try_join!(groups, tags)?;
-        Ok(groups.max(tags))
+        let (rest, tags) = try_join!(rest, tags)?;
+        Ok(1 + rest.max(tags))
     }
 
     async fn registry(&self, config: &SdkConfig, region: &str) -> Result<usize> {
