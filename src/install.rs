@@ -174,6 +174,8 @@ pub fn identify(regions: bool) -> Result<(Identity, Regions)> {
 fn begin(call: &str, tables: &[&'static Table]) -> Result<Reading> {
     turn::on_primary()?;
     let regions = catalog::regions()?;
+    // What others refer to is read first, since it is written first.
+    let tables = &world::sorted(tables);
     let lists = match regions.is_empty() {
         true => {
             let home = tables.iter().map(|table| table.name.to_owned()).collect();

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use iasql_engine::Row;
 use iasql_engine::wire::{Failure, Report, Scope, Trouble};
 use iasql_modules::cloud::aws::Aws;
+use iasql_modules::cloud::failpoint;
 use iasql_modules::cloud::read::{self, Known};
 use iasql_modules::resource;
 use std::thread::{JoinHandle, available_parallelism};
@@ -47,7 +48,11 @@ impl Reader {
         let known = scopes.iter().filter_map(|scope| known.get_key_value(scope));
         let known: Known = known.map(|(scope, rows)| (scope.clone(), rows.clone())).collect();
         let list = async move || {
-            let (aws, report) = (aws(), |report| _ = say.send(report));
+            let aws = aws();
+            let report = |report| {
+                let _ = say.send(report);
+                failpoint::fall("after the first page");
+            };
             tokio::select! {
                 biased;
                 () = say.closed() => (),

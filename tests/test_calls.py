@@ -186,7 +186,33 @@ def test_many_log_groups_take_a_call_each(
 ) -> None:
     db.sql("SELECT * FROM iasql_install('aws_cloudwatch')")
     db.sql("INSERT INTO log_group (log_group_name) SELECT 'g' || n FROM generate_series(1, 100) n")
-    made = calls(db, emulator, "SELECT * FROM iasql_apply()")
-    assert made.count("CreateLogGroup") == 100
-    # Besides: who we are, the lists before, and one after for the ARNs.
-    assert len(made) <= 110, made
+    made = Counter(calls(db, emulator, "SELECT * FROM iasql_apply()"))
+    # What is not there yet has no tags, and what was just made has those it was made with.
+    before, after = 1, 2
+    assert made == {
+        "GetCallerIdentity": 1,
+        "CreateLogGroup": 100,
+        "DescribeLogGroups": before + after,
+    }
+
+
+def test_a_new_log_group_is_looked_for_among_those_called_like_it(
+    db: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    for number in range(120):
+        cloud.logs.create_log_group(logGroupName=f"other-{number}")
+    db.sql("SELECT * FROM iasql_install('aws_cloudwatch')")
+    db.sql("""INSERT INTO log_group (log_group_name, tags)
+              VALUES ('web-1', '{"team": "web"}'), ('web-2', '{"team": "ops"}')""")
+    made = Counter(calls(db, emulator, "SELECT * FROM iasql_apply()"))
+    # Three pages before, one after.
+    assert made["DescribeLogGroups"] == 4 and made["GetResources"] == 1, made
+    held = cloud.logs.describe_log_groups(logGroupNamePrefix="web-")["logGroups"]
+    rows = db.sql("SELECT * FROM log_group WHERE log_group_name LIKE 'web-%' ORDER BY 1")
+    assert [row["log_group_arn"] for row in rows] == [group["logGroupArn"] for group in held]
+    assert [row["tags"]["team"] for row in rows] == ["web", "ops"]
+    assert all(row["creation_time"] for row in rows)
+    # What is remembered of them is what AWS tells: nothing to do, and nothing to take apart.
+    assert db.sql("SELECT * FROM iasql_sync()") == []
+    unknown = "SELECT count(*) FROM iasql.base WHERE seen_print IS NULL"
+    assert db.one(unknown) == 0

@@ -320,9 +320,26 @@ def test_every_boundary_is_passed(reference: Reference) -> None:
     assert sorted(reference.passes) == sorted(IN_THE_WORKER + IN_THE_BACKEND)
 
 
+def test_a_thread_that_breaks_off_leaves_its_tables_as_they_are(brittle: Brittle) -> None:
+    """It has told of one page then. The server does not notice."""
+    db = brittle.edited()
+    roles, postmaster = db.sql("SELECT * FROM role ORDER BY role_name"), brittle.server.pid
+    assert roles
+    brittle.file.write_text("after the first page\n")
+    db.sql("SELECT * FROM iasql_sync()")
+    assert db.sql("SELECT * FROM role ORDER BY role_name") == roles
+    unread = "SELECT table_name FROM iasql_unrepresented WHERE reason LIKE '%thread%has ended'"
+    assert {"table_name": "role"} in db.sql(unread)
+    brittle.file.unlink()
+    db.sql("SELECT * FROM iasql_sync()")
+    assert db.sql(unread) == [] and plan(db) == []
+    assert brittle.server.pid == postmaster
+    db.close()
+
+
 def test_the_library_that_users_get_has_no_failpoints() -> None:
     directory = Path(os.environ.get("IASQL_LIBRARY_PATH") or pg_config("pkglibdir"))
-    for word in b"iasql.failpoints", b"before write-back", b"after outcome":
+    for word in b"iasql.failpoints", b"before write-back", b"after outcome", b"thread break off":
         assert word in failpoints().read_bytes()
         assert word not in (directory / "iasql.so").read_bytes()
 

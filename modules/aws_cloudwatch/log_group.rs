@@ -92,7 +92,9 @@ impl Cloud for LogGroup {
             found.add(each(groups, async |group| asked(logs, group).await).await?);
             return Ok(());
         }
-        let mut pages = request.limit(50).into_paginator().send();
+        let start = if let Which::Made(made) = which { shared_start(made) } else { None };
+        let request = request.set_log_group_name_prefix(start).limit(50);
+        let mut pages = request.into_paginator().send();
         let first = pages.try_next().await?.and_then(|page| page.log_groups).unwrap_or_default();
         let rest = async {
             let mut groups = Vec::new();
@@ -204,6 +206,18 @@ impl LogGroup {
             tags,
         })
     }
+}
+
+/// What all their names begin with: among many thousand groups those that were just made are few.
+fn shared_start(made: &[LogGroup]) -> Option<String> {
+    let mut names = made.iter().map(|group| group.log_group_name.as_str());
+    let first = names.next()?;
+    let same = |length: usize, name: &str| {
+        let pairs = first.bytes().zip(name.bytes()).take(length);
+        pairs.take_while(|(one, other)| one == other).count()
+    };
+    let length = names.fold(first.len(), same);
+    first.get(..length).filter(|start| !start.is_empty()).map(str::to_owned)
 }
 
 /// A group along with the tags that it says it has.

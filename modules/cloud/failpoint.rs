@@ -1,4 +1,4 @@
-//! Places where a test has a process stop, so as to be killed there. Only with the feature
+//! Places where a test has a process stop, so as to be killed there, or a thread break off. Only with the feature
 //! `failpoints`: without it there is nothing of this in the library.
 
 use std::fs::{OpenOptions, read_to_string};
@@ -14,6 +14,15 @@ pub fn pass(place: &str) {
     if cfg!(feature = "failpoints") && stops(place).unwrap_or_default() {
         #[expect(clippy::disallowed_methods, reason = "it ends with its process, as it is to")]
         std::thread::sleep(Duration::MAX);
+    }
+}
+
+/// Passes a place, or breaks off there.
+#[inline(always)]
+pub fn fall(place: &str) {
+    let here = || read_to_string(FILE).is_ok_and(|text| text.lines().next() == Some(place));
+    if cfg!(feature = "failpoints") && here() {
+        panic!("a test has this thread break off");
     }
 }
 

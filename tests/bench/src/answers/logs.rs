@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 const GROUPS: &str = "log groups";
 
 pub fn answer(region: Region<'_>, call: &Call) -> Option<Answer> {
-    if call.json.get("logGroupNamePrefix").is_some() {
-        return None;
-    }
     match call.operation.as_str() {
         "DescribeLogGroups" => {
             let counted = |number| group(region, &name(number), Some(7));
-            let all = All::of(region, GROUPS, &[], region.log_groups, &counted);
+            let start = call.member("logGroupNamePrefix");
+            let start: Vec<_> =
+                start.map(|it| format!("\"logGroupName\":\"{it}")).into_iter().collect();
+            let all = All::of(region, GROUPS, &start, region.log_groups, &counted);
             let page = Page::json(all.len(), call, "limit", 50, 50);
             Some(page.answer("logGroups", |at| all.get(at)))
         }
