@@ -19,7 +19,7 @@
 //!
 //! - `src/` names no AWS service; `modules/` and `engine/` do not depend on pgrx; `engine/` depends
 //!   on nothing asynchronous and does no I/O.
-//! - Only `spi.rs` runs SQL. Only `worker.rs` builds a runtime, makes threads or touches signals. Only
+//! - Only `spi.rs` runs SQL. Only `runtime.rs` makes runtimes and threads and touches signals. Only
 //!   `engine/src/ddl.rs` writes `CREATE TABLE` for a module.
 //! - Only `call.rs` and `worker.rs` know how backend and worker talk.
 //! - The engine does not fail on data: it returns changes and problems.
@@ -37,6 +37,7 @@ mod journal;
 mod look;
 mod readers;
 mod report;
+mod runtime;
 mod settings;
 mod spi;
 mod store;

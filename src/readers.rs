@@ -3,7 +3,7 @@
 //! next. They keep one pace, and never enter PostgreSQL: what they find is passed on by the worker's own
 //! thread.
 
-use crate::worker;
+use crate::runtime;
 use futures_util::future::join_all;
 use iasql_engine::Row;
 use iasql_engine::wire::{Failure, Report, Scope, Trouble};
@@ -59,7 +59,7 @@ impl Reader {
                 () = read::read(&aws, &scopes, &[], &known, &resource, &report) => (),
             }
         };
-        Self { left, reports, thread: worker::aside(list).ok() }
+        Self { left, reports, thread: runtime::aside(list).ok() }
     }
 
     /// Passes on what it says, until it has said all.

@@ -50,11 +50,10 @@ pub fn write(sql: &str, args: &[&str]) -> Result<Vec<Texts>> {
 /// Runs a statement that writes many rows. Its parameters are lists of texts, one of the rows' cells in
 /// each column.
 pub fn write_lists(sql: &str, lists: &[Vec<Option<Cow<'_, str>>>]) -> Result<()> {
-    let cells = || lists.iter().flatten().flatten();
-    if let Some(cell) = cells().find(|cell| cell.contains('\0')) {
+    if lists.iter().flatten().flatten().any(|cell| cell.contains('\0')) {
         return Err(Error::new(
             PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-            format!("AWS says {cell:?}, and no text in PostgreSQL can hold a zero"),
+            "a text with a zero byte can't be written",
         ));
     }
     let datum = |list: &Vec<Option<Cow<'_, str>>>| {

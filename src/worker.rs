@@ -1,11 +1,11 @@
 //! The background worker of one call: it does all network I/O, keeps the journal, and ends with the
-//! call. This is the only file that builds a runtime or touches signals.
+//! call.
 //!
 //! PostgreSQL acts on no interrupt while the runtime is on the stack: a terminate there would leave
 //! it without unwinding. The flag is polled instead, and acted on when the runtime is off.
 
 use crate::journal::{self, Journal};
-use crate::readers;
+use crate::{readers, runtime};
 use iasql_engine::frame::{Inbox, frame};
 use iasql_engine::wire::{Failure, Job, Order, Report, Scope, Step, Trouble};
 use iasql_modules::cloud::aws::Aws;
@@ -19,19 +19,12 @@ use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
 use std::iter;
 use std::rc::Rc;
-use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::time::sleep;
-
-unsafe extern "C-unwind" {
-    /// PostgreSQL's own handler of SIGTERM: it sets flags and the latch, on whatever thread.
-    fn die(signal: i32);
-}
 
 /// How often the terminate flag is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -46,11 +39,10 @@ const FULL: usize = 8 << 20;
 #[pgrx::pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn iasql_worker(database: pg_sys::Datum) {
+    runtime::hear_sigterm();
     // SAFETY: the beginning of a background worker, as PostgreSQL wants it. No role is named: the
     // worker runs nothing but the statements of journal.rs, all on tables of the extension.
     unsafe {
-        pg_sys::pqsignal(libc::SIGTERM, Some(die));
-        pg_sys::BackgroundWorkerUnblockSignals();
         pg_sys::BackgroundWorkerInitializeConnectionByOid(
             database.value().try_into().map_or(pg_sys::InvalidOid, |oid: u32| oid.into()),
             pg_sys::InvalidOid,
@@ -65,7 +57,7 @@ pub extern "C-unwind" fn iasql_worker(database: pg_sys::Datum) {
     else {
         return; // The caller has gone already.
     };
-    let Ok(runtime) = runtime() else { return };
+    let Ok(runtime) = runtime::new() else { return };
     // SAFETY: a plain counter of this process, which PostgreSQL's own macros treat the same way.
     unsafe { pg_sys::InterruptHoldoffCount += 1 };
     #[expect(
@@ -84,52 +76,6 @@ pub extern "C-unwind" fn iasql_worker(database: pg_sys::Datum) {
     // SAFETY: as above.
     unsafe { pg_sys::InterruptHoldoffCount -= 1 };
     pgrx::check_for_interrupts!();
-}
-
-/// A runtime for the calling thread. The threads that it makes hear no signals.
-fn runtime() -> std::io::Result<Runtime> {
-    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().on_thread_start(|| std::mem::forget(Deaf::new())).build()
-}
-
-/// Does something on a thread of its own, which must not enter PostgreSQL.
-pub fn aside<F: Future<Output = ()>>(
-    work: impl FnOnce() -> F + Send + 'static,
-) -> std::io::Result<JoinHandle<()>> {
-    let _deaf = Deaf::new();
-    let thread = Builder::new().name("iasql reader".to_owned());
-    #[expect(clippy::disallowed_methods, reason = "this is the file that may")]
-    thread.spawn(|| {
-        let Ok(runtime) = runtime() else { return };
-        runtime.block_on(work());
-        runtime.shutdown_background();
-    })
-}
-
-/// While this is there, the calling thread hears no signals, and the threads that it makes never do:
-/// those are for PostgreSQL's own.
-struct Deaf(libc::sigset_t);
-
-impl Deaf {
-    fn new() -> Self {
-        // SAFETY: plain C on the calling thread.
-        unsafe {
-            let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
-            libc::sigfillset(&raw mut all);
-            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, &raw mut before);
-            Self(before)
-        }
-    }
-}
-
-impl Drop for Deaf {
-    fn drop(&mut self) {
-        // SAFETY: as above.
-        unsafe {
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
-        };
-    }
 }
 
 /// Until a terminate or a shutdown, and a moment more for calls that are out.

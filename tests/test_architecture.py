@@ -82,12 +82,12 @@ def test_one_file_runs_sql() -> None:
     assert only_in("src/spi.rs", r"\bSpi(Client)?::|\bSPI_\w+\(", RINGS) == []
 
 
-def test_one_file_builds_a_runtime_makes_threads_and_touches_signals() -> None:
+def test_one_file_makes_runtimes_and_threads_and_touches_signals() -> None:
     pattern = (
         r"runtime::Builder|Builder::new_(current|multi)_thread|thread::spawn|thread::\{?Builder"
         r"|\bpqsignal|\bsigprocmask|\bpthread_sigmask"
     )
-    assert only_in("src/worker.rs", pattern, RINGS) == []
+    assert only_in("src/runtime.rs", pattern, RINGS) == []
 
 
 def test_one_file_writes_create_table() -> None:

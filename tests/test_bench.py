@@ -267,8 +267,8 @@ def changes(of: Any) -> Answers:
     )
 
     ask(logs, "create_log_group", logGroupName="made")
-    (found,) = ask(logs, "describe_log_groups", logGroupNamePrefix="mad")["logGroups"]
-    assert found["logGroupName"] == "made"
+    (by_name,) = ask(logs, "describe_log_groups", logGroupNamePrefix="mad")["logGroups"]
+    assert by_name["logGroupName"] == "made"
     uri = ask(ecr, "create_repository", repositoryName="made")["repository"]["repositoryUri"]
     named = ask(ecr, "describe_repositories", repositoryNames=["made"])["repositories"]
     assert [it["repositoryUri"] for it in named] == [uri]

@@ -668,6 +668,28 @@ def test_a_nul_is_refused(db: Database) -> None:
     assert db.one("SELECT count(*) FROM log_group") == 0
 
 
+def test_a_nul_in_an_answer_is_no_row(db: Database, cloud: Cloud, emulator: Emulator) -> None:
+    install(db, "aws_cloudwatch")
+    for name in "api", "web":
+        cloud.logs.create_log_group(logGroupName=name)
+    spoilt = {"operation": "DescribeLogGroups", "replace": ['"web"', r'"w\u0000b"']}
+    emulator.faults([spoilt])
+    sync(db)
+    assert db.sql("SELECT log_group_name FROM log_group") == [{"log_group_name": "api"}]
+    (found,) = db.sql("SELECT * FROM iasql_unrepresented")
+    assert found["cloud_id"].endswith(":log-group:web")
+    assert found["reason"].startswith("its log_group_name holds a zero byte")
+    assert plan(db) == []
+    emulator.faults([])
+    sync(db)
+    assert db.one("SELECT count(*) FROM log_group") == 2
+    # And what a row says already stays.
+    emulator.faults([spoilt])
+    sync(db)
+    assert plan(db) == []
+    assert cloud.logs.describe_log_groups(logGroupNamePrefix="web")["logGroups"]
+
+
 #: Pieces of documents, ranges, names and protocols that parsers stumble over.
 PIECES = ["{", "}", "[", "]", '"', ":", ",", "Statement", "Effect", "Allow", "Principal", "AWS", "*"]
 PIECES += ["Action", "\\u0041", "\\ud800", "1e999", "-0", "null", "true", "10.0.0.0/16", "::/0", "/", "@"]

@@ -1,5 +1,5 @@
-//! The line in which answers wait to be made sense of. There is one thread for that, and hundreds of
-//! answers may come at once.
+//! The line in which answers wait to be made sense of. A thread has one, and hundreds of answers may come
+//! at once.
 //!
 //! They go one at a time, and in between what has come from the network is taken in: else a long
 //! answer would come in piece by piece, with all the others between two pieces. And those go first that

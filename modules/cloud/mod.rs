@@ -28,13 +28,13 @@ use failure::{Error, Result};
 use futures_util::future::LocalBoxFuture;
 use iasql_engine::table::Table;
 use iasql_engine::wire::Seen;
-use iasql_engine::{Row, compare};
+use iasql_engine::{Row, Value, compare};
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
 /// A kind of resource: `#[derive(Resource)]` writes [`Cells`] (the table and the row mapping), the
 /// file of the resource writes this.
-#[expect(async_fn_in_trait, reason = "the worker has one thread: no future needs to be Send")]
+#[expect(async_fn_in_trait, reason = "a future stays on its thread: none needs to be Send")]
 pub trait Cloud: Cells + Clone + 'static {
     /// The SDK client it talks to.
     type Client: Service;
@@ -169,14 +169,30 @@ impl<'a, R: Cloud> Found<'a, R> {
     }
 }
 
-/// What AWS says in an enum column that the enum has no label for: AWS has learnt something new.
+/// What AWS says that no row can: a label that the enum of a column does not have, since AWS has learnt
+/// something new, or a zero byte.
 fn strange(table: &Table, row: &Row) -> Option<String> {
     table.columns.iter().zip(row).find_map(|(column, cell)| {
+        let name = column.name;
+        if holds_zero(cell) {
+            return Some(format!("its {name} holds a zero byte, which no text in PostgreSQL can"));
+        }
         let label = cell
             .as_str()
             .filter(|label| !column.labels.is_empty() && !column.labels.contains(label))?;
-        Some(format!("its {} is \"{label}\", which this version does not know", column.name))
+        Some(format!("its {name} is \"{label}\", which this version does not know"))
     })
+}
+
+fn holds_zero(cell: &Value) -> bool {
+    match cell {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(cells) => cells.iter().any(holds_zero),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, cell)| name.contains('\0') || holds_zero(cell))
+        }
+        _ => false,
+    }
 }
 
 /// Where an erased listing puts what it finds.
