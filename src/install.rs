@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::catalog;
 use crate::error::{Error, Result};
 use crate::look::{self, Reading, Regions};
+use crate::memory;
 use crate::spi;
 use crate::store;
 use crate::sync;
@@ -349,6 +350,7 @@ fn import(new: &[&'static Module], mut reading: Reading) -> Result<()> {
             let look = reading.put_together(known, &scopes, &Near::default())?;
             unread.extend(look.unread.iter().cloned());
             sync::bring_in(look, &scopes)?;
+            memory::give_back();
         }
     }
     look::warn(&unread);

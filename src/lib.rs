@@ -35,6 +35,7 @@ mod error;
 mod install;
 mod journal;
 mod look;
+mod memory;
 mod readers;
 mod report;
 mod runtime;

@@ -6,11 +6,12 @@
 )]
 
 use crate::error::{Error, Result};
-use crate::{apply, install, report, store, sync};
+use crate::{apply, install, memory, report, store, sync};
 use iasql_modules::MODULES;
 use pgrx::prelude::*;
 
 fn raised<T>(outcome: Result<T>) -> T {
+    memory::give_back();
     outcome.unwrap_or_else(|error: Error| error.raise())
 }
 

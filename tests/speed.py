@@ -456,7 +456,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="of which the fastest counts")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
-        "--apply", choices=WORKLOADS, nargs="?", const="", help="apply and delete, of all or one"
+        "--apply",
+        choices=("all", *WORKLOADS),
+        nargs="?",
+        const="all",
+        help="apply and delete, of all or one",
     )
     instead.add_argument("--idle", action="store_true", help="what a session pays for nothing")
     instead.add_argument("--old", action="store_true", help="what the old engine was measured at")
@@ -485,7 +489,7 @@ def main() -> None:
             if asked.idle:
                 print(table(bench.idle()))
             elif asked.apply is not None:
-                names = [asked.apply] if asked.apply else list(WORKLOADS)
+                names = list(WORKLOADS) if asked.apply == "all" else [asked.apply]
                 for name in names:
                     count = asked.count or WORKLOADS[name].count
                     print(table(bench.applies(name, count)), flush=True)
