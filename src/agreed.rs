@@ -42,7 +42,7 @@ pub fn prints(schema: &str, table: &Table) -> Result<Option<Prints>> {
 
 /// The print of a row `t`, as SQL. It tells whether the row has been written, too.
 pub fn of_row(schema: &str, table: &Table) -> String {
-    print(table, "t.region", |_, part| {
+    print(table, |_, part| {
         let (owner, key) = (spi::name(part.owner.unwrap_or_default()), table.known_by());
         let here = if table.regional() { " AND p.region = t.region" } else { "" };
         let (part, key) = (spi::name(part.name), spi::name(key));
@@ -52,7 +52,7 @@ pub fn of_row(schema: &str, table: &Table) -> String {
 
 /// The print of a row that is agreed on: `t`, with its parts as JSON.
 pub fn of_base(schema: &str, table: &Table) -> String {
-    print(table, "t.region", |at, part| {
+    print(table, |at, part| {
         let parts = spi::name(table.columns[at].name);
         let fields = part.columns.iter().enumerate().filter(|(_, c)| c.parts().is_none());
         let fields = fields.map(|(at, column)| format!("'{}', part -> {at}", column.name));
@@ -67,7 +67,7 @@ pub fn of_base(schema: &str, table: &Table) -> String {
 
 /// The print of a record `t` and its parts `p`, whatever order those are in. PostgreSQL's own hash: what
 /// users write they do not hide from themselves.
-fn print(table: &Table, region: &str, parts: impl Fn(usize, &Table) -> String) -> String {
+fn print(table: &Table, parts: impl Fn(usize, &Table) -> String) -> String {
     // The oid of a label is another one in each database.
     let cells = |table: &Table, record: &str| -> Vec<String> {
         let cell = |column: &Column| {
@@ -80,7 +80,7 @@ fn print(table: &Table, region: &str, parts: impl Fn(usize, &Table) -> String) -
         let cells = cells(part, "p").join(", ");
         format!("(SELECT sum(hash_record_extended(ROW({cells}), 0)) FROM {})", parts(at, part))
     };
-    let region = table.regional().then(|| region.to_owned());
+    let region = table.regional().then(|| "t.region".to_owned());
     let cells = cells(table, "t").into_iter().chain(region).chain(table.parts().map(of_part));
     let cells: Vec<String> = cells.collect();
     format!("hash_record_extended(ROW({}), 0)", cells.join(", "))

@@ -391,7 +391,7 @@ fn run(sql: &str, table: &Table, rows: &[Written]) -> Result<()> {
 }
 
 /// The parameters of a statement as a table of rows: key, cells, region, and what else there is.
-fn input(table: &Table, name: &str, extra: &[(&str, &str)]) -> String {
+fn input(table: &Table, alias: &str, extra: &[(&str, &str)]) -> String {
     let key = [("key_", key_type(table))];
     let parts = |column: &Column| if column.parts().is_some() { "jsonb" } else { column.sql };
     let cells = table.columns.iter().map(|column| (column.name, parts(column)));
@@ -405,7 +405,7 @@ fn input(table: &Table, name: &str, extra: &[(&str, &str)]) -> String {
         names.push(name);
     }
     format!(
-        "(SELECT {} FROM unnest({}) AS l({})) AS {name}",
+        "(SELECT {} FROM unnest({}) AS l({})) AS {alias}",
         types.join(", "),
         lists.join(", "),
         names.join(", ")
@@ -415,7 +415,7 @@ fn input(table: &Table, name: &str, extra: &[(&str, &str)]) -> String {
 /// The cells of a column.
 type List<'a> = Vec<Option<Cow<'a, str>>>;
 
-/// What [`input`] begins with, column by column: taking JSON apart costs PostgreSQL twice as much.
+/// What [`input`] begins with, column by column. PostgreSQL takes longer to take JSON apart.
 fn lists<'a>(table: &Table, rows: impl Iterator<Item = &'a Written> + Clone) -> Vec<List<'a>> {
     let keys = rows.clone().map(|written| text(&written.pk, key_type(table))).collect();
     let cells = table.columns.iter().enumerate().map(|(at, column)| {

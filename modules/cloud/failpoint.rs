@@ -1,5 +1,5 @@
-//! Places where a test has a process stop, so as to be killed there, or a thread break off. Only with the feature
-//! `failpoints`: without it there is nothing of this in the library.
+//! Places where a test has a process stop, so as to be killed there, or a thread break off. Only with
+//! the feature `failpoints`: without it there is nothing of this in the library.
 
 use std::fs::{OpenOptions, read_to_string};
 use std::io::{Result, Write};

@@ -114,7 +114,7 @@ pub enum Which<'a, R> {
     All,
     /// Just what this could be: the same key, the same parent. Cells AWS fills are not set.
     Like(&'a R),
-    /// What a moment ago was made like this: what is missing here of what AWS has filled in.
+    /// These, as they were made a moment ago: all that is missing is what AWS has filled in.
     Made(&'a [R]),
 }
 

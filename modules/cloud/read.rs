@@ -63,10 +63,7 @@ pub async fn read(
     report: &dyn Fn(Report),
 ) {
     let _shared = aws.pace().share();
-    // What an account has once is its longest list, whose pages have to follow each other.
-    let (once, regional): (Vec<_>, Vec<_>) =
-        scopes.iter().partition(|scope| scope.region.is_empty());
-    let whole = once.into_iter().chain(regional).map(|scope| (scope, None));
+    let whole = scopes.iter().map(|scope| (scope, None));
     let narrow = like.iter().map(|(scope, rows)| (scope, Some(rows.as_slice())));
     let mut to_begin = whole.chain(narrow).map(|(scope, like)| async move {
         (scope, list(aws, scope, like, known, resource, report).await)
@@ -292,14 +289,6 @@ mod tests {
             ("vpc", None),
         ];
         assert_eq!(failures(&reports), told);
-    }
-
-    #[tokio::test]
-    async fn what_an_account_has_once_is_asked_for_first() {
-        let scopes = [scope("vpc"), Scope { region: String::new(), ..scope("subnet") }];
-        let reports = read_some(&World::new(), &scopes, &[]).await;
-        let read = failures(&reports[..1]);
-        assert_eq!(read, [("subnet", None)]);
     }
 
     #[test]
