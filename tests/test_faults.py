@@ -669,6 +669,24 @@ def test_a_nul_is_refused(db: Database) -> None:
     assert db.one("SELECT count(*) FROM log_group") == 0
 
 
+def test_tags_are_asked_for_although_the_first_page_is_empty(
+    db: Database, cloud: Cloud, emulator: Emulator
+) -> None:
+    """Which AWS may send along with a token."""
+    install(db, "aws_cloudwatch")
+    for name in "api", "web":
+        cloud.logs.create_log_group(logGroupName=name, tags={"team": name})
+    emulator.settings({"page_size": 1})
+    nothing = {"operation": "DescribeLogGroups", "count": 1, "replace": ['"logGroups"', '"nothing"']}
+    emulator.faults([nothing])
+    since = emulator.mark()
+    sync(db)
+    assert len(emulator.calls(since, operation="DescribeLogGroups")) == 2
+    assert db.sql("SELECT log_group_name, tags FROM log_group") == [
+        {"log_group_name": "web", "tags": {"team": "web"}}
+    ]
+
+
 def test_a_nul_in_an_answer_is_no_row(db: Database, cloud: Cloud, emulator: Emulator) -> None:
     install(db, "aws_cloudwatch")
     for name in "api", "web":
@@ -684,9 +702,10 @@ def test_a_nul_in_an_answer_is_no_row(db: Database, cloud: Cloud, emulator: Emul
     emulator.faults([])
     sync(db)
     assert db.one("SELECT count(*) FROM log_group") == 2
-    # And what a row says already stays.
+    # A row that is there already stays, too, and so does what it stands for.
     emulator.faults([spoilt])
     sync(db)
+    assert db.one("SELECT count(*) FROM log_group") == 2
     assert plan(db) == []
     assert cloud.logs.describe_log_groups(logGroupNamePrefix="web")["logGroups"]
 

@@ -4,7 +4,8 @@
 //! The listing leaves tags out, and asking each group for its own goes at 5 a second and no faster:
 //! 40 seconds for 200 groups. The Resource Groups Tagging API answers with a hundred at a time, so
 //! that is where tags come from. Its index follows a change after a moment, which is why a single
-//! group ([`Which::Like`]) is asked itself, and groups that were just made are not looked up there. An identity that may not use it waits the longer way.
+//! group ([`Which::Like`]) is asked itself, and groups that were just made are not looked up there. An
+//! identity that may not use it waits the longer way.
 
 use crate::cloud::tagging;
 use crate::prelude::*;
@@ -95,9 +96,11 @@ impl Cloud for LogGroup {
         let start = if let Which::Made(made) = which { shared_start(made) } else { None };
         let request = request.set_log_group_name_prefix(start).limit(50);
         let mut pages = request.into_paginator().send();
-        let first = pages.try_next().await?.and_then(|page| page.log_groups).unwrap_or_default();
-        let rest = async {
-            let mut groups = Vec::new();
+        let first = pages.try_next().await?.must("a page of log groups")?;
+        // An empty page may lead on to one that is not.
+        let none = first.log_groups().is_empty() && first.next_token().is_none();
+        let groups = async {
+            let mut groups = first.log_groups.unwrap_or_default();
             while let Some(page) = pages.try_next().await? {
                 groups.extend(page.log_groups.unwrap_or_default());
             }
@@ -108,11 +111,11 @@ impl Cloud for LogGroup {
             match which {
                 // The index may not have heard of these yet.
                 Which::Made(made) => Ok(Some(made.iter().map(LogGroup::tagged).collect())),
-                _ if first.is_empty() => Ok(Some(HashMap::new())),
+                _ if none => Ok(Some(HashMap::new())),
                 _ => tagging::of(tagging, "logs").await,
             }
         };
-        let (rest, tags) = try_join!(rest, tags)?;
+        let (groups, tags) = try_join!(groups, tags)?;
         let row = async |group: types::LogGroup| match &tags {
             Some(tags) => {
                 let mut names = group.log_group_arn.iter().chain(&group.log_group_name);
@@ -121,7 +124,7 @@ impl Cloud for LogGroup {
             }
             None => asked(logs, group).await,
         };
-        found.add(each(first.into_iter().chain(rest).collect(), row).await?);
+        found.add(each(groups, row).await?);
         Ok(())
     }
 

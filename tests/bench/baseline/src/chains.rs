@@ -185,7 +185,7 @@ impl Chains {
         // What is not there has no tags, so the first page comes before these.
         let request = || logs.describe_log_groups().limit(50);
         let first = call!(self, region, "logs", "DescribeLogGroups", request());
-        if first.log_groups().is_empty() {
+        if first.log_groups().is_empty() && first.next_token.is_none() {
             return Ok(1);
         }
         let rest = async {
